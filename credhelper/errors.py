@@ -1,0 +1,61 @@
+"""The errors that callers are expected to meet, each with a message for a person and a remedy.
+
+The exit codes are the contract of the command line: 0 done, 1 an expected failure, 2 usage, 3 login
+needed, 70 a bug, 130 interrupted. Nothing here imports the rest of the package.
+"""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+EXIT_LOGIN_NEEDED = 3
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+
+
+class CredhelperError(Exception):
+    """An expected failure: what went wrong in one sentence, and what to do about it.
+
+    Args:
+        message: what is wrong, for a person, without a trailing full stop's worth of jargon.
+        remedy: what to run or change, or None where there is nothing to do but wait.
+    """
+
+    exit_code = EXIT_FAILURE
+
+    def __init__(self, message: str, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.remedy}" if self.remedy else self.message
+
+
+class UsageError(CredhelperError):
+    """The command was called wrongly: an unknown name, options that contradict each other."""
+
+    exit_code = EXIT_USAGE
+
+
+class LoginNeeded(CredhelperError):
+    """Only a person can go on from here, by logging in. The remedy names the command."""
+
+    exit_code = EXIT_LOGIN_NEEDED
+
+
+class ConfigError(CredhelperError):
+    """The AWS config, or our own settings, cannot be used as they are."""
+
+
+class FileChanged(CredhelperError):
+    """A file was changed by someone else between our reading and our writing; nothing was written."""
+
+
+class TokenUnreadable(CredhelperError):
+    """A file of the token cache is there but cannot be understood (half-written, garbage, no permission)."""
+
+
+class DaemonUnavailable(CredhelperError):
+    """No daemon answers, or it answers in a way that cannot be trusted."""
