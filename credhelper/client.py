@@ -1,0 +1,487 @@
+"""The `credential_process` leaf: ask the daemon for role credentials and copy its bytes to stdout.
+
+This file is on the hot path of every AWS call that a person makes, so it imports nothing of the package and no
+pure-Python module, and it is copied, alone, to a place that survives upgrades (see `resources.py`). It owns two
+rules that the rest of the package imports from here: where the daemon's socket is, and what a frame looks like.
+
+A frame is a length (4 bytes, big-endian) and that many bytes. A request's bytes are fields separated by NUL: the
+verb, then `name=value` fields in any order; unknown names are ignored, so that an older daemon and a newer
+helper understand each other. A reply's bytes are one status byte and a payload: status 0 means that the payload
+goes to stdout as it is, `WAIT` that another reply follows within the payload's number of seconds, `OTHER_HOME` that
+this daemon serves another home folder, any other that it is a message for stderr and the exit code.
+
+What clients demand of a helper (an answer in under 5 s, nothing on stderr on success, stdin never read, no child
+left holding stdout) is met here and nowhere else.
+"""
+
+import _socket
+import posix
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+MAX_REQUEST = 65536
+MAX_REPLY = 1 << 24
+WAIT = 100
+OTHER_HOME = 101
+
+# A few clients give up after a minute, but a person's patience and the portable contract end at 5 s.
+DEADLINE = 4.7
+MAX_WAIT = 3600.0
+
+# `sun_path` holds 108 bytes on Linux and 104 on macOS, with a closing NUL.
+MAX_SOCKET_PATH = 103
+
+EX_FAILURE = 1
+EX_USAGE = 2
+EX_BUG = 70
+EX_INTERRUPTED = 130
+
+# What a daemon may inherit. Whoever wakes it decides nothing about where tokens go: no AWS_*, no proxy, no
+# PYTHON*, no loader variables.
+DAEMON_ENVIRONMENT = (
+    b"HOME", b"USER", b"LOGNAME", b"LANG", b"LC_ALL", b"LC_CTYPE", b"TZ",
+    b"XDG_RUNTIME_DIR", b"DBUS_SESSION_BUS_ADDRESS", b"CREDHELPER_SOCKET",
+)  # fmt: skip
+DAEMON_PATH = b"/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+
+
+class Absent(Exception):
+    """Nobody listens at any address; a daemon may be started."""
+
+
+class Broken(Exception):
+    """Somebody or something is there but cannot be used or trusted; starting another would not help."""
+
+
+def home_folder(environ: "Mapping[bytes, bytes]") -> bytes:
+    """The home folder that decides which daemon is ours. Raises Broken where HOME is not set to a path."""
+    home = environ.get(b"HOME", b"")
+    if not home.startswith(b"/"):
+        raise Broken("HOME is not set to an absolute path. Set it, then try again")
+    return home.rstrip(b"/") or b"/"
+
+
+def state_folder(home: bytes) -> bytes:
+    """Where the daemon's lock and address lie.
+
+    A fixed place under the home folder: an XDG variable would let a caller with another environment (cron,
+    `su -`) miss the daemon that runs.
+    """
+    return home + b"/.local/state/credhelper"
+
+
+def host_id() -> bytes:
+    """An id of the running kernel, so that hosts that share a network home have a daemon each.
+
+    The boot id is equal in all containers of one kernel, where the machine id and the host name differ.
+    """
+    try:
+        fd = posix.open("/proc/sys/kernel/random/boot_id", posix.O_RDONLY)
+    except OSError:
+        name = posix.uname().nodename
+        return bytes(c for c in name.encode("utf-8", "surrogateescape") if c > 32 and c != 47) or b"host"
+    try:
+        return posix.read(fd, 64).strip()
+    finally:
+        posix.close(fd)
+
+
+def address_record(home: bytes) -> bytes:
+    """The file in which a running daemon writes its socket's path."""
+    return state_folder(home) + b"/daemon-" + host_id() + b".address"
+
+
+def default_address(environ: "Mapping[bytes, bytes]", uid: int) -> bytes:
+    """The socket's path by rule: `$CREDHELPER_SOCKET`, the runtime folder, `/run/user/UID`, `/tmp`."""
+    explicit = environ.get(b"CREDHELPER_SOCKET")
+    if explicit:
+        return explicit
+    folders = [environ.get(b"XDG_RUNTIME_DIR", b""), b"/run/user/%d" % uid]
+    for folder in folders:
+        path = folder.rstrip(b"/") + b"/credhelper/agent.sock"
+        if folder.startswith(b"/") and len(path) <= MAX_SOCKET_PATH and owned(folder, uid):
+            return path
+    return b"/tmp/credhelper-%d/agent.sock" % uid
+
+
+def owned(path: bytes, uid: int) -> bool:
+    """Whether `path` exists and belongs to `uid`."""
+    try:
+        return posix.stat(path).st_uid == uid
+    except OSError:
+        return False
+
+
+def addresses(environ: "Mapping[bytes, bytes]", home: bytes, uid: int) -> "list[bytes]":
+    """Where to look for the daemon, in order. A `CREDHELPER_SOCKET` is the only one looked at."""
+    rule = default_address(environ, uid)
+    if environ.get(b"CREDHELPER_SOCKET"):
+        return [rule]
+    try:
+        fd = posix.open(address_record(home), posix.O_RDONLY)
+    except OSError:
+        return [rule]
+    try:
+        recorded = posix.read(fd, 4096).strip()
+    finally:
+        posix.close(fd)
+    if not recorded.startswith(b"/") or recorded == rule:
+        return [rule]
+    return [recorded, rule]
+
+
+def check_folder(address: bytes, uid: int) -> None:
+    """Raise Broken unless the socket's folder is ours alone; raise Absent where there is none.
+
+    `lstat`, because in /tmp another user may have planted a link. Only our own uid is trusted: a folder that
+    others can write to could hold a socket that was put there to collect requests.
+    """
+    folder = address.rpartition(b"/")[0] or b"/"
+    try:
+        status = posix.lstat(folder)
+    except OSError as error:
+        raise Absent from error
+    if status.st_mode & 0o170000 != 0o040000 or status.st_uid != uid or status.st_mode & 0o022:
+        name = folder.decode("utf-8", "replace")
+        raise Broken(
+            f"the folder {name} of the daemon's socket is not this user's alone. "
+            "Remove it, or set CREDHELPER_SOCKET to a path in a folder with mode 0700"
+        )
+
+
+def check_peer(sock: "_socket.socket", uid: int) -> None:
+    """Raise Broken unless the process at the other end runs as `uid` (DESIGN: mutual checks)."""
+    if sys.platform == "linux":
+        raw = sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
+        peer = int.from_bytes(raw[4:8], sys.byteorder)
+    else:  # struct xucred of macOS and the BSDs: version, uid, …; SOL_LOCAL 0, LOCAL_PEERCRED 1
+        raw = sock.getsockopt(0, 1, 76)
+        peer = int.from_bytes(raw[4:8], sys.byteorder)
+    if peer != uid:
+        raise Broken(f"the socket is held by another user (uid {peer}). Run `credhelper daemon status`")
+
+
+def connect(address: bytes, uid: int, deadline: float) -> "_socket.socket":
+    """Connect to the daemon at `address`. Raises Absent, Broken.
+
+    With a timeout set, a full backlog answers EAGAIN at once instead of waiting; so it is asked again.
+    """
+    check_folder(address, uid)
+    if len(address) > MAX_SOCKET_PATH:
+        raise Broken("the path of the daemon's socket is too long. Set CREDHELPER_SOCKET to a shorter one")
+    pause = 0.002
+    while True:
+        sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        try:
+            sock.settimeout(max(deadline - time.monotonic(), 0.001))
+            sock.connect(address)
+            check_peer(sock, uid)
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            sock.close()
+            raise Absent from error
+        except (BlockingIOError, InterruptedError) as error:
+            sock.close()
+            if time.monotonic() + pause > deadline:
+                raise Broken("the daemon is too busy to answer. Try again") from error
+            time.sleep(pause)
+            pause = min(pause * 2, 0.05)
+        except OSError as error:
+            sock.close()
+            raise Broken(f"the daemon cannot be reached: {error}. Run `credhelper daemon restart`") from error
+        except Broken:
+            sock.close()
+            raise
+        else:
+            return sock
+
+
+def encode_request(verb: bytes, fields: "Mapping[bytes, bytes]") -> bytes:
+    """Render a request frame. Raises ValueError where a value holds a NUL or the whole is too long."""
+    parts = [verb]
+    for name, value in fields.items():
+        if b"\0" in value:
+            raise ValueError("a field of a request holds a NUL byte")
+        parts.append(name + b"=" + value)
+    body = b"\0".join(parts)
+    if len(body) > MAX_REQUEST:
+        raise ValueError("the request is too long")
+    return len(body).to_bytes(4, "big") + body
+
+
+def decode_request(body: bytes) -> "tuple[bytes, dict[bytes, bytes]]":
+    """The reverse of `encode_request`, without the length. Never raises: any bytes are some request."""
+    verb, *fields = body.split(b"\0")
+    pairs = (field.partition(b"=") for field in fields)
+    return verb, {name: value for name, mark, value in pairs if mark}
+
+
+def encode_reply(status: int, payload: bytes) -> bytes:
+    """Render a reply frame."""
+    return (len(payload) + 1).to_bytes(4, "big") + bytes((status,)) + payload
+
+
+def receive(sock: "_socket.socket", count: int, deadline: float) -> bytes:
+    """Read exactly `count` bytes. Raises Broken at the deadline or the end of the stream."""
+    got = b""
+    while len(got) < count:
+        sock.settimeout(max(deadline - time.monotonic(), 0.001))
+        try:
+            part = sock.recv(min(count - len(got), 1 << 20))
+        except TimeoutError as error:
+            raise Broken("the daemon did not answer in time. Run `credhelper daemon restart`") from error
+        except OSError as error:
+            raise Broken(f"the daemon broke the connection: {error}. Try again") from error
+        if not part:
+            raise Broken("the daemon closed the connection without an answer. Try again")
+        got += part
+    return got
+
+
+def read_reply(sock: "_socket.socket", deadline: float) -> "tuple[int, bytes]":
+    """Read one reply: its status and payload. Raises Broken."""
+    size = int.from_bytes(receive(sock, 4, deadline), "big")
+    if not 1 <= size <= MAX_REPLY:
+        raise Broken("the daemon's answer makes no sense. Run `credhelper daemon restart`")
+    body = receive(sock, size, deadline)
+    return body[0], body[1:]
+
+
+def exchange(sock: "_socket.socket", request: bytes, deadline: float) -> "tuple[int, bytes]":
+    """Send a request and read its final reply, waiting longer where the daemon says that it is worth it."""
+    try:
+        sock.settimeout(max(deadline - time.monotonic(), 0.001))
+        sock.sendall(request)
+    except OSError as error:
+        raise Broken(f"the daemon broke the connection: {error}. Try again") from error
+    while True:
+        status, payload = read_reply(sock, deadline)
+        if status != WAIT:
+            return status, payload
+        try:
+            deadline = time.monotonic() + min(max(float(payload), 0.0), MAX_WAIT)
+        except ValueError:
+            raise Broken("the daemon's answer makes no sense. Run `credhelper daemon restart`") from None
+
+
+def ask(where: "Sequence[bytes]", request: bytes, uid: int, deadline: float) -> "tuple[int, bytes]":
+    """Ask the first daemon that is there. Raises Absent where none is, Broken where one cannot be used."""
+    for address in where:
+        try:
+            sock = connect(address, uid, deadline)
+        except Absent:
+            continue
+        try:
+            status, payload = exchange(sock, request, deadline)
+        finally:
+            sock.close()
+        if status != OTHER_HOME:
+            return status, payload
+    raise Absent
+
+
+def make_folder(path: bytes) -> None:
+    """`mkdir -p` with mode 0700 for what is new. Raises OSError."""
+    try:
+        posix.mkdir(path, 0o700)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        make_folder(path.rpartition(b"/")[0])
+        posix.mkdir(path, 0o700)
+
+
+def check_home(home: bytes, uid: int) -> None:
+    """Raise Broken where HOME is another user's (`sudo -E`): nothing may be started or written there."""
+    try:
+        owner = posix.stat(home).st_uid
+    except OSError as error:
+        raise Broken(f"the home folder cannot be used: {error}. Set HOME") from error
+    if owner != uid:
+        raise Broken(
+            f"HOME belongs to another user (uid {owner}, this is uid {uid}). Run without sudo, or with `sudo -H`"
+        )
+
+
+def daemon_environment(environ: "Mapping[bytes, bytes]") -> "dict[bytes, bytes]":
+    """The allowlisted environment of a daemon that somebody's helper call wakes."""
+    kept = {name: environ[name] for name in DAEMON_ENVIRONMENT if name in environ}
+    kept[b"PATH"] = DAEMON_PATH
+    return kept
+
+
+def spawn(command: "Sequence[str]", environ: "Mapping[bytes, bytes]", deadline: float) -> str:
+    """Start the daemon in a session of its own and wait for its word.
+
+    Returns an empty string when it is ready (or another one is), else why it could not start. It inherits
+    nothing: stdio is /dev/null, every other descriptor is closed, the folder is `/`, the environment allowlisted.
+    A child that kept our stdout would block the AWS client until it ended.
+    """
+    word_in, word_out = posix.pipe()
+    child = posix.fork()
+    if child == 0:
+        try:
+            posix.setsid()
+            if posix.fork() != 0:
+                posix._exit(0)
+            posix.chdir("/")
+            posix.umask(0o077)
+            null = posix.open("/dev/null", posix.O_RDWR)
+            posix.dup2(word_out, 9)
+            for fd in (0, 1, 2):
+                posix.dup2(null, fd)
+            posix.dup2(9, 3)
+            posix.closerange(4, 1 << 20)
+            posix.execve(command[0], [*command, "--ready-fd", "3"], daemon_environment(environ))
+        except BaseException as error:  # noqa: BLE001 - a forked child must never return into the caller
+            posix.write(max(3, word_out), f"it cannot be started: {error}".encode())
+        posix._exit(EX_FAILURE)
+    posix.close(word_out)
+    posix.waitpid(child, 0)
+    import select  # noqa: PLC0415 - only on the slow path; a C module
+
+    word = b""
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([word_in], [], [], left)[0]:
+            posix.close(word_in)
+            return "it was not ready in time"
+        part = posix.read(word_in, 4096)
+        if not part:
+            break
+        word += part
+    posix.close(word_in)
+    if word in {b"ready\n", b"running\n"}:
+        return ""
+    return word.decode("utf-8", "replace").strip() or "it ended before it was ready"
+
+
+def ask_or_start(
+    request: bytes,
+    command: "Sequence[str]",
+    environ: "Mapping[bytes, bytes]",
+    uid: int,
+    deadline: float,
+) -> "tuple[int, bytes]":
+    """Ask the daemon; where there is none, start one (or wait for whoever starts it) and ask again.
+
+    Of many callers at once, the holder of a lock starts it and the others look again every few milliseconds.
+    Raises Absent with the reason where no daemon can be had, and Broken.
+    """
+    home = home_folder(environ)
+    try:
+        return ask(addresses(environ, home, uid), request, uid, deadline)
+    except Absent:
+        check_home(home, uid)
+    try:
+        make_folder(state_folder(home))
+        lock = posix.open(state_folder(home) + b"/start.lock", posix.O_RDWR | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Absent(f"its state folder cannot be used: {error}") from error
+    try:
+        while True:
+            try:
+                posix.lockf(lock, posix.F_TLOCK, 0)
+                mine = True
+            except (BlockingIOError, PermissionError):
+                mine = False
+            try:
+                return ask(addresses(environ, home, uid), request, uid, deadline)
+            except Absent:
+                if mine:
+                    failure = spawn(command, environ, deadline)
+                    if failure:
+                        raise Absent(failure) from None
+                    return ask(addresses(environ, home, uid), request, uid, deadline)
+            if time.monotonic() > deadline - 0.5:
+                raise Absent("another process is still starting it")
+            time.sleep(0.02)
+    finally:
+        posix.close(lock)
+
+
+def caller_fields(environ: "Mapping[bytes, bytes]", home: bytes) -> "dict[bytes, bytes]":
+    """What the daemon is told about who asks: for its log, and to find the right config file."""
+    fields = {b"home": home, b"parent": b"%d" % posix.getppid()}
+    for name, variable in ((b"profile", b"AWS_PROFILE"), (b"config", b"AWS_CONFIG_FILE")):
+        value = environ.get(variable)
+        if value:
+            fields[name] = value[:4096]
+    try:
+        fields[b"folder"] = posix.getcwdb()[:4096]
+    except OSError:  # a folder that was removed under its shell
+        fields[b"folder"] = b""
+    return fields
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of `data`; a reader that went away is no error of ours."""
+    try:
+        while data:
+            data = data[posix.write(fd, data) :]
+    except BrokenPipeError:
+        posix._exit(EX_FAILURE)
+
+
+def complain(message: str) -> None:
+    """One line on stderr."""
+    write_all(2, f"credhelper: {message}\n".encode("utf-8", "replace"))
+
+
+def run(arguments: "Sequence[str]", command: "Sequence[str]") -> int:
+    """Answer one call of the helper and return its exit code.
+
+    Args:
+        arguments: session, account id and role name, encoded as in the helper line.
+        command: the daemon's command line; `… daemon run` also serves directly as `… serve`.
+    """
+    if len(arguments) != 3:
+        complain("usage: credential-process SESSION ACCOUNT_ID ROLE_NAME. Run `credhelper enable` to write this line")
+        return EX_USAGE
+    environ = posix.environ
+    deadline = time.monotonic() + DEADLINE
+    try:
+        home = home_folder(environ)
+        fields = caller_fields(environ, home)
+        for name, value in zip((b"session", b"account", b"role"), arguments, strict=True):
+            fields[name] = value.encode("utf-8", "surrogateescape")
+        request = encode_request(b"credentials", fields)
+        status, payload = ask_or_start(request, command, environ, posix.geteuid(), deadline)
+    except Absent:
+        return serve_directly(arguments, command, environ)
+    except (Broken, ValueError) as error:
+        complain(str(error))
+        return EX_FAILURE
+    if status:
+        write_all(2, payload if payload.endswith(b"\n") else payload + b"\n")
+    else:
+        write_all(1, payload)
+    return status
+
+
+def serve_directly(arguments: "Sequence[str]", command: "Sequence[str]", environ: "Mapping[bytes, bytes]") -> int:
+    """Become a process that does the daemon's work once; slower, but the caller's work goes on."""
+    clean = {name: value for name, value in environ.items() if not name.startswith(b"PYTHON")}
+    argv = [*command[: command.index("daemon")], "credential-process", *arguments]
+    try:
+        posix.execve(command[0], argv, clean)
+    except OSError as error:
+        complain(
+            f"the installation has moved or is gone: {command[0]}: {error.strerror}. Run `credhelper enable` again"
+        )
+    return EX_FAILURE
+
+
+def main(arguments: "Sequence[str]", command: "Sequence[str]") -> None:
+    """Run and leave at once: the interpreter's own farewell would cost a tenth of the whole call."""
+    try:
+        code = run(arguments, command)
+    except KeyboardInterrupt:
+        code = EX_INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last boundary; a traceback would land in an AWS client's message
+        complain(f"a bug in the helper: {type(error).__name__}: {error}. Run `credhelper doctor`")
+        code = EX_BUG
+    posix._exit(code)

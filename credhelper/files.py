@@ -1,0 +1,146 @@
+"""Reading and replacing files so that nobody ever sees half of one and no concurrent edit is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from credhelper.errors import CredhelperError, FileChanged
+
+# More than any config or token file that a person could have; a file beyond it is not read into memory.
+MAX_FILE = 16 * 1024 * 1024
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a regular file of at most 16 MiB.
+
+    Raises FileNotFoundError where there is none, and CredhelperError for whatever else stands in the way: a
+    folder, a FIFO (opening one would block for ever), no permission, too large.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise CredhelperError(f"{path} cannot be read: {error.strerror}", "Check its owner and mode") from error
+    with open(fd, "rb") as file:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise CredhelperError(f"{path} is not a regular file", "Move it away")
+        if status.st_size > MAX_FILE:
+            raise CredhelperError(f"{path} is larger than 16 MiB", "Move it away")
+        try:
+            return file.read(MAX_FILE)
+        except OSError as error:
+            raise CredhelperError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def make_private_folder(path: Path) -> None:
+    """`mkdir -p`; what is new gets mode 0700. Raises CredhelperError."""
+    try:
+        missing = []
+        at = path
+        while not at.exists():
+            missing.append(at)
+            at = at.parent
+        for folder in reversed(missing):
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+        if not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    except OSError as error:
+        raise CredhelperError(
+            f"the folder {path} cannot be made: {error.strerror}", "Check its owner, mode and disk space"
+        ) from error
+
+
+def replace(path: Path, data: bytes, *, expected: bytes | None = None, new_mode: int = 0o600) -> None:
+    """Replace the file at `path` by `data`, atomically.
+
+    A symbolic link is followed and kept; an existing file keeps its mode and, where we may, its group. The data is
+    on disk before the name points to it. With `expected`, the file must still hold these bytes just before the
+    replacement (`b""` also where it does not exist).
+
+    Raises FileChanged where it does not, CredhelperError where the file cannot be written; the old file is then
+    untouched.
+    """
+    target = Path(os.path.realpath(path))
+    make_private_folder(target.parent)
+    temporary = None
+    try:
+        mode, group = new_mode, None
+        with contextlib.suppress(FileNotFoundError):
+            status = target.stat()
+            mode, group = stat.S_IMODE(status.st_mode), status.st_gid
+        fd, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".credhelper", dir=target.parent)
+        temporary = Path(name)
+        with open(fd, "wb") as file:
+            if group is not None and group != os.fstat(fd).st_gid:
+                with contextlib.suppress(PermissionError):
+                    os.fchown(fd, -1, group)
+            os.fchmod(fd, mode)
+            file.write(data)
+            file.flush()
+            os.fsync(fd)
+        if expected is not None and _bytes_or_nothing(target) != expected:
+            raise FileChanged(f"{path} was changed by another program just now", "Run the same command again")
+        temporary.replace(target)
+        temporary = None
+    except OSError as error:
+        raise CredhelperError(
+            f"{path} cannot be written: {error.strerror}; it is as it was",
+            "Check its folder's owner, mode and disk space",
+        ) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+def _bytes_or_nothing(path: Path) -> bytes:
+    try:
+        return read_bytes(path)
+    except FileNotFoundError:
+        return b""
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, timeout: float, what: str) -> Iterator[None]:
+    """Hold an exclusive lock between processes of this machine.
+
+    Args:
+        path: the lock file, made (0600) where it is not there and never removed.
+        timeout: seconds to wait for another holder.
+        what: named in the error, as in "the token of s".
+
+    Raises CredhelperError at the timeout or where the lock file cannot be made.
+    """
+    make_private_folder(path.parent)
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CredhelperError(f"the lock {path} cannot be made: {error.strerror}") from error
+    try:
+        deadline = time.monotonic() + timeout
+        pause = 0.005
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise CredhelperError(
+                        f"another process has been busy with {what} for {timeout:.0f} s", "Try again"
+                    ) from None
+                time.sleep(pause)
+                pause = min(pause * 2, 0.1)
+        yield
+    finally:
+        os.close(fd)
