@@ -59,3 +59,24 @@ class TokenUnreadable(CredhelperError):
 
 class DaemonUnavailable(CredhelperError):
     """No daemon answers, or it answers in a way that cannot be trusted."""
+
+
+class UpstreamError(CredhelperError):
+    """AWS, or whatever stood between it and us, did not give what was asked.
+
+    Attributes:
+        operation: as in the service model (`CreateToken`).
+        code: the service's error code, or one of `OFFLINE`, `PORTAL` and `GARBAGE` below.
+        status: the HTTP status, or 0 where there was no answer.
+    """
+
+    OFFLINE = "Offline"  # no connection, a timeout, a proxy that refuses, TLS trouble
+    PORTAL = "CaptivePortal"  # somebody's HTML instead of the service's JSON
+    GARBAGE = "Garbage"  # an answer that the service would not give
+
+    def __init__(self, operation: str, code: str, status: int = 0, detail: str = "") -> None:
+        super().__init__(f"{operation}: {code}{f' ({detail})' if detail else ''}")
+        self.operation = operation
+        self.code = code
+        self.status = status
+        self.detail = detail

@@ -1,0 +1,124 @@
+"""How our own commands speak to the daemon; the helper has its own, leaner way in `client.py`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from credhelper import client
+from credhelper.errors import CredhelperError, DaemonUnavailable, LoginNeeded
+from credhelper.paths import Paths
+
+
+def daemon_command() -> list[str]:
+    """The command line that starts the daemon of this installation.
+
+    `-P` keeps the current folder out of the import path; the environment is an allowlisted one anyway.
+    """
+    return [sys.executable, "-P", "-m", "credhelper", "daemon", "run"]
+
+
+class Agent:
+    """The daemon of one home folder, as seen by a command.
+
+    Args:
+        paths: of the home folder.
+        environ: the command's environment.
+    """
+
+    def __init__(self, paths: Paths, environ: Mapping[str, str] | None = None) -> None:
+        variables = os.environ if environ is None else environ
+        self._environ = {os.fsencode(name): os.fsencode(value) for name, value in variables.items()}
+        self._environ[b"HOME"] = os.fsencode(paths.home)
+        self._home = os.fsencode(paths.home)
+
+    def start(self, timeout: float = 10.0) -> None:
+        """Start the daemon where none runs, and return when it is ready. Raises DaemonUnavailable."""
+        self._ask(b"ping", {}, timeout, start=True)
+
+    def running(self, timeout: float = 2.0) -> bool:
+        """Whether a daemon answers."""
+        try:
+            self._ask(b"ping", {}, timeout, start=False)
+        except DaemonUnavailable:
+            return False
+        return True
+
+    def call(self, verb: str, timeout: float = 5.0, *, start: bool = False, **fields: str) -> bytes:
+        """Ask one thing; the answer is the payload.
+
+        Raises DaemonUnavailable, and CredhelperError (or LoginNeeded) with the daemon's own words.
+        """
+        encoded = {name.encode(): os.fsencode(value) for name, value in fields.items()}
+        status, payload = self._ask(verb.encode(), encoded, timeout, start=start)
+        if status:
+            raise _error(status, payload)
+        return payload
+
+    def status(self, timeout: float = 5.0) -> dict[str, Any]:
+        """The daemon's `status` document. Raises DaemonUnavailable, CredhelperError."""
+        document = json.loads(self.call("status", timeout))
+        if not isinstance(document, dict):
+            raise DaemonUnavailable("the daemon's answer makes no sense", "Run `credhelper daemon restart`")
+        return document
+
+    @contextlib.contextmanager
+    def login_lease(self, key: str) -> Iterator[bool]:
+        """Hold the lease on logging in to the session whose token file is named after `key`.
+
+        Yields True where it is ours until the block ends, False after another login on this machine has ended:
+        then look whether there is anything left to do. Raises DaemonUnavailable, CredhelperError.
+        """
+        deadline = time.monotonic() + 5.0
+        request = client.encode_request(b"login-lease", {b"home": self._home, b"key": os.fsencode(key)})
+        sock = None
+        try:
+            for address in client.addresses(self._environ, self._home, os.geteuid()):
+                with contextlib.suppress(client.Absent):
+                    sock = client.connect(address, os.geteuid(), deadline)
+                    break
+            if sock is None:
+                raise DaemonUnavailable("the daemon does not run", "Run `credhelper daemon start`")
+            status, payload = client.exchange(sock, request, deadline)
+            if status:
+                raise _error(status, payload)
+            yield payload == b"granted"
+        except client.Broken as error:
+            raise _unavailable(error) from error
+        finally:
+            if sock is not None:
+                sock.close()
+
+    def _ask(self, verb: bytes, fields: Mapping[bytes, bytes], timeout: float, *, start: bool) -> tuple[int, bytes]:
+        uid = os.geteuid()
+        deadline = time.monotonic() + timeout
+        try:
+            request = client.encode_request(verb, {b"home": self._home, **fields})
+            if start:
+                return client.ask_or_start(request, daemon_command(), self._environ, uid, deadline)
+            return client.ask(client.addresses(self._environ, self._home, uid), request, uid, deadline)
+        except client.Absent as error:
+            reason = str(error)
+            raise DaemonUnavailable(
+                f"the daemon cannot be started: {reason}" if reason else "the daemon does not run",
+                "Run `credhelper daemon run` to see why" if reason else "Run `credhelper daemon start`",
+            ) from error
+        except client.Broken as error:
+            raise _unavailable(error) from error
+        except ValueError as error:
+            raise CredhelperError(str(error)) from error
+
+
+def _unavailable(error: client.Broken) -> DaemonUnavailable:
+    message, _, remedy = str(error).partition(". ")
+    return DaemonUnavailable(message, remedy or None)
+
+
+def _error(status: int, payload: bytes) -> CredhelperError:
+    text = payload.decode("utf-8", "replace").strip().removeprefix("credhelper: ")
+    return LoginNeeded(text) if status == LoginNeeded.exit_code else CredhelperError(text)

@@ -1,0 +1,1 @@
+"""What lies in the AWS folders and behind the AWS endpoints."""

@@ -1,0 +1,396 @@
+"""The calls to IAM Identity Center: sso-oidc for tokens, the sso portal for role credentials.
+
+The clients are private ones: no config or credentials file is read, no profile, no endpoint variable, nothing is
+signed. So a broken config, or our own helper line in it, can never bite the program that serves it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from credhelper import __version__
+from credhelper.core.clock import Clock
+from credhelper.errors import ConfigError, UpstreamError
+from credhelper.model import Endpoints, Network, RoleCredentials
+
+_Answer = TypeVar("_Answer")
+
+GRANT_CODE = "authorization_code"
+GRANT_REFRESH = "refresh_token"
+GRANT_DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A client registration; `expires_at` in seconds since the epoch."""
+
+    client_id: str = field(repr=False)
+    client_secret: str = field(repr=False)
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAuthorization:
+    """The answer to StartDeviceAuthorization; times in seconds."""
+
+    device_code: str = field(repr=False)
+    user_code: str
+    verification_uri: str
+    verification_uri_complete: str
+    expires_in: float
+    interval: float
+
+
+@dataclass(frozen=True, slots=True)
+class TokenGrant:
+    """The answer to CreateToken; `refresh_token` is None where the reply lacks it."""
+
+    access_token: str = field(repr=False)
+    expires_in: float
+    refresh_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account that the user may enter."""
+
+    account_id: str
+    name: str
+    email: str
+
+
+def is_loopback(url: str) -> bool:
+    """Whether `url` names an address of this machine (127.0.0.0/8, [::1], localhost)."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_endpoint(url: str) -> str:
+    """Return `url` where a token may travel to it: https, or http on loopback. Raises ConfigError."""
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError:
+        scheme = ""
+    if scheme == "https" or (scheme == "http" and is_loopback(url)):
+        return url
+    raise ConfigError(f"the endpoint {url!r} is neither https nor on this machine", "Unset or correct it")
+
+
+def endpoints_from_environment(environ: dict[str, str] | None = None) -> Endpoints:
+    """The endpoint overrides in a person's own environment. Raises ConfigError for one that is not safe.
+
+    Only commands that a person types read it; the daemon and the helper never do.
+    """
+    variables = os.environ if environ is None else environ
+    if variables.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+        return Endpoints()
+
+    def chosen(service: str) -> str | None:
+        url = variables.get(f"AWS_ENDPOINT_URL_{service}") or variables.get("AWS_ENDPOINT_URL")
+        return check_endpoint(url) if url else None
+
+    return Endpoints(oidc=chosen("SSO_OIDC"), portal=chosen("SSO"), sts=chosen("STS"))
+
+
+class IdentityCenter:
+    """Calls to one region's Identity Center. Thread-safe; every method raises UpstreamError.
+
+    Args:
+        region: of the Identity Center.
+        endpoints: overrides; None means AWS's own for the region.
+        network: proxies and CA bundle; None values mean that botocore decides from this process's environment.
+        clock: told about every `Date` header.
+        timeout: seconds to wait for a connection, and again for an answer.
+    """
+
+    def __init__(
+        self,
+        region: str,
+        endpoints: Endpoints | None = None,
+        network: Network | None = None,
+        clock: Clock | None = None,
+        timeout: float = 10.0,
+    ) -> None:
+        self.region = region
+        self.endpoints = endpoints or Endpoints()
+        self._network = network or Network()
+        self._clock = clock or Clock()
+        self._timeout = timeout
+        self._clients: dict[str, Any] = {}
+
+    def authorize_endpoint(self) -> str:
+        """The base address of the authorize page: the sso-oidc endpoint."""
+        return str(self._client("sso-oidc").meta.endpoint_url)
+
+    def register_client(
+        self, *, grant_types: list[str], redirect_uris: list[str] | None, issuer_url: str, scopes: tuple[str, ...]
+    ) -> Registration:
+        """Register this program as a public client."""
+        parameters: dict[str, Any] = {"clientName": f"credhelper-{__version__}", "clientType": "public"}
+        if scopes:
+            parameters |= {"scopes": list(scopes), "grantTypes": grant_types, "issuerUrl": issuer_url}
+        if redirect_uris:
+            parameters["redirectUris"] = redirect_uris
+        return self._call(
+            "sso-oidc",
+            "RegisterClient",
+            lambda reply: Registration(
+                _text(reply, "clientId"), _text(reply, "clientSecret"), float(reply["clientSecretExpiresAt"])
+            ),
+            **parameters,
+        )
+
+    def start_device_authorization(self, registration: Registration, start_url: str) -> DeviceAuthorization:
+        """Begin a device code login."""
+        return self._call(
+            "sso-oidc",
+            "StartDeviceAuthorization",
+            lambda reply: DeviceAuthorization(
+                device_code=_text(reply, "deviceCode"),
+                user_code=_text(reply, "userCode"),
+                verification_uri=_text(reply, "verificationUri"),
+                verification_uri_complete=_text(reply, "verificationUriComplete"),
+                expires_in=float(reply.get("expiresIn", 600)),
+                interval=float(reply.get("interval") or 5),
+            ),
+            clientId=registration.client_id,
+            clientSecret=registration.client_secret,
+            startUrl=start_url,
+        )
+
+    def redeem_code(self, registration: Registration, code: str, redirect_uri: str, verifier: str) -> TokenGrant:
+        """Exchange an authorization code (PKCE)."""
+        return self._create_token(
+            registration, GRANT_CODE, code=code, redirectUri=redirect_uri, codeVerifier=verifier
+        )
+
+    def redeem_device_code(self, registration: Registration, device_code: str) -> TokenGrant:
+        """Ask whether the person has approved: `AuthorizationPendingException` until then."""
+        return self._create_token(registration, GRANT_DEVICE, deviceCode=device_code)
+
+    def refresh(self, registration: Registration, refresh_token: str) -> TokenGrant:
+        """Exchange a refresh token."""
+        return self._create_token(registration, GRANT_REFRESH, refreshToken=refresh_token)
+
+    def _create_token(self, registration: Registration, grant_type: str, **parameters: Any) -> TokenGrant:
+        return self._call(
+            "sso-oidc",
+            "CreateToken",
+            lambda reply: TokenGrant(
+                _text(reply, "accessToken"), _seconds(reply["expiresIn"]), reply.get("refreshToken") or None
+            ),
+            clientId=registration.client_id,
+            clientSecret=registration.client_secret,
+            grantType=grant_type,
+            **parameters,
+        )
+
+    def role_credentials(self, access_token: str, account_id: str, role_name: str) -> RoleCredentials:
+        """Fetch credentials of one role."""
+
+        def read(reply: dict[str, Any]) -> RoleCredentials:
+            credentials = reply["roleCredentials"]
+            expires_at = float(credentials["expiration"]) / 1000
+            return RoleCredentials(
+                access_key_id=_text(credentials, "accessKeyId"),
+                secret_access_key=_text(credentials, "secretAccessKey"),
+                session_token=_text(credentials, "sessionToken"),
+                expires_at=expires_at,
+                lifetime=_seconds(expires_at - self._clock.server_now()),
+            )
+
+        return self._call(
+            "sso", "GetRoleCredentials", read, accessToken=access_token, accountId=account_id, roleName=role_name
+        )
+
+    def accounts(self, access_token: str) -> Iterator[Account]:
+        """All accounts, page by page."""
+        token: dict[str, str] = {}
+        while True:
+            items, token = self._call(
+                "sso",
+                "ListAccounts",
+                lambda reply: (
+                    [
+                        Account(_text(item, "accountId"), item.get("accountName", ""), item.get("emailAddress", ""))
+                        for item in reply["accountList"]
+                    ],
+                    _next(reply),
+                ),
+                accessToken=access_token,
+                maxResults=100,
+                **token,
+            )
+            yield from items
+            if not token:
+                return
+
+    def account_roles(self, access_token: str, account_id: str) -> Iterator[str]:
+        """The names of all roles in one account, page by page."""
+        token: dict[str, str] = {}
+        while True:
+            items, token = self._call(
+                "sso",
+                "ListAccountRoles",
+                lambda reply: ([_text(item, "roleName") for item in reply["roleList"]], _next(reply)),
+                accessToken=access_token,
+                accountId=account_id,
+                maxResults=100,
+                **token,
+            )
+            yield from items
+            if not token:
+                return
+
+    def logout(self, access_token: str) -> None:
+        """End the session on the server."""
+        self._call("sso", "Logout", lambda _: None, accessToken=access_token)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+
+    def _client(self, service: str) -> Any:
+        client = self._clients.get(service)
+        if client is None:
+            url = self.endpoints.oidc if service == "sso-oidc" else self.endpoints.portal
+            client = _make_client(service, self.region, url, self._network, self._timeout)
+            client = self._clients.setdefault(service, client)
+        return client
+
+    def _call(
+        self, service: str, operation: str, read: Callable[[dict[str, Any]], _Answer], **parameters: Any
+    ) -> _Answer:
+        """Make one call and read its reply by `read`; whatever goes wrong becomes an UpstreamError."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - botocore is loaded when needed
+
+        try:
+            client = self._client(service)
+            reply = getattr(client, _METHODS[operation])(**parameters)
+        except ClientError as error:
+            self._observe(error.response.get("ResponseMetadata", {}))
+            raise _client_error(operation, error.response) from None
+        except BotoCoreError as error:
+            # The text of a parser error holds the body; the type is enough for anybody.
+            kind = type(error).__name__
+            code = UpstreamError.GARBAGE if kind == "ResponseParserError" else UpstreamError.OFFLINE
+            raise UpstreamError(operation, code, 0, _reason(kind)) from None
+        except (ValueError, OSError) as error:
+            raise UpstreamError(operation, UpstreamError.GARBAGE, 0, type(error).__name__) from None
+        metadata = reply.get("ResponseMetadata", {})
+        if "html" in metadata.get("HTTPHeaders", {}).get("content-type", ""):
+            raise UpstreamError(operation, UpstreamError.PORTAL, metadata.get("HTTPStatusCode", 0), "a web page")
+        self._observe(metadata)
+        try:
+            return read(reply)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+            raise UpstreamError(operation, UpstreamError.GARBAGE, 200, "an incomplete answer") from None
+
+    def _observe(self, metadata: Any) -> None:
+        headers = metadata.get("HTTPHeaders", {})
+        # Only a service's own answer is believed: a captive portal's clock is anybody's.
+        if "date" in headers and ("x-amzn-requestid" in headers or "json" in headers.get("content-type", "")):
+            try:
+                self._clock.observe(parsedate_to_datetime(headers["date"]).timestamp())
+            except (ValueError, TypeError, OverflowError):
+                return
+
+
+_METHODS = {
+    "RegisterClient": "register_client",
+    "StartDeviceAuthorization": "start_device_authorization",
+    "CreateToken": "create_token",
+    "GetRoleCredentials": "get_role_credentials",
+    "ListAccounts": "list_accounts",
+    "ListAccountRoles": "list_account_roles",
+    "Logout": "logout",
+}
+
+_REASONS = {
+    "EndpointConnectionError": "no connection",
+    "ConnectTimeoutError": "no connection in time",
+    "ReadTimeoutError": "no answer in time",
+    "ConnectionClosedError": "the connection was closed",
+    "ProxyConnectionError": "the proxy refused",
+    "SSLError": "the TLS certificate is not trusted",
+    "NoRegionError": "no region",
+    "InvalidRegionError": "the region is not a valid one",
+}
+
+
+def _reason(kind: str) -> str:
+    return _REASONS.get(kind, kind)
+
+
+def _client_error(operation: str, response: Any) -> UpstreamError:
+    error, metadata = response.get("Error", {}), response.get("ResponseMetadata", {})
+    status = int(metadata.get("HTTPStatusCode", 0))
+    code = str(error.get("Code", "")) or "Unknown"
+    content_type = metadata.get("HTTPHeaders", {}).get("content-type", "")
+    if "html" in content_type or 300 <= status < 400:
+        return UpstreamError(operation, UpstreamError.PORTAL, status, "a web page")
+    detail = str(response.get("error_description") or error.get("Message") or "")
+    return UpstreamError(operation, code, status, " ".join(detail.split())[:200])
+
+
+def _text(reply: dict[str, Any], name: str) -> str:
+    value = reply[name]
+    if not isinstance(value, str) or not value:
+        raise ValueError(name)
+    return value
+
+
+def _seconds(value: float) -> float:
+    seconds = float(value)
+    if not 0 < seconds < 10 * 365 * 86400:
+        raise ValueError("not a lifetime")
+    return seconds
+
+
+def _next(reply: dict[str, Any]) -> dict[str, str]:
+    token = reply.get("nextToken")
+    return {"nextToken": token} if token else {}
+
+
+def _make_client(service: str, region: str, url: str | None, network: Network, timeout: float) -> Any:
+    import botocore.session  # noqa: PLC0415 - costs 0.1 s and 20 MB, so only once it is needed
+    from botocore import UNSIGNED  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
+    # Each entry is (name in the config, environment variable, default, conversion): neither is looked at.
+    session = botocore.session.Session(
+        session_vars={
+            "profile": (None, None, None, None),
+            "config_file": (None, None, os.devnull, None),
+            "credentials_file": (None, None, os.devnull, None),
+            "data_path": (None, None, None, None),
+        }
+    )
+    session.user_agent_name = "credhelper"
+    session.user_agent_version = __version__
+    return session.create_client(
+        service,
+        region_name=region,
+        endpoint_url=check_endpoint(url) if url else None,
+        verify=network.ca_bundle,
+        config=Config(
+            signature_version=UNSIGNED,
+            ignore_configured_endpoint_urls=True,  # type: ignore[call-arg] # missing in the stubs
+            proxies=None if network.proxies is None else dict(network.proxies),
+            connect_timeout=min(timeout, 5.0),
+            read_timeout=timeout,
+            retries={"total_max_attempts": 1},
+            max_pool_connections=20,
+        ),
+    )

@@ -1,0 +1,86 @@
+"""What we remember of our own logins: which endpoints gave a token, and for how long it was given.
+
+One small file (0600) for each session under the state folder. A token is sent only to the endpoints recorded at its
+login; a token that another client fetched has no record and goes to AWS's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from credhelper import files
+from credhelper.errors import CredhelperError
+from credhelper.model import Endpoints, Token
+
+
+def _fingerprint(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRecord:
+    """Facts of one login.
+
+    Attributes:
+        client: a fingerprint of the client registration, which all renewals of a login share.
+        endpoints: where its tokens may be sent.
+        logged_in_at: seconds since the epoch.
+        lifetime: `expiresIn` of the newest token, in seconds.
+        expires_at: of the newest token; tells whether `lifetime` belongs to the token in the cache.
+    """
+
+    client: str
+    endpoints: Endpoints
+    logged_in_at: float
+    lifetime: float
+    expires_at: float
+
+    @classmethod
+    def of(cls, token: Token, endpoints: Endpoints, logged_in_at: float) -> LoginRecord:
+        """The record of a token that was just fetched."""
+        return cls(_fingerprint(token.client_id or ""), endpoints, logged_in_at, token.lifetime, token.expires_at)
+
+    def matches(self, token: Token) -> bool:
+        """Whether `token` descends from this login."""
+        return token.client_id is not None and _fingerprint(token.client_id) == self.client
+
+
+class LoginRecords:
+    """The records of one home folder; `folder` is made at the first write."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{_fingerprint(key)}.json"
+
+    def read(self, key: str) -> LoginRecord | None:
+        """The record of the token file `key`, or None. A record that cannot be understood counts as none."""
+        with contextlib.suppress(OSError, CredhelperError, ValueError, TypeError, KeyError, AttributeError):
+            content = json.loads(files.read_bytes(self._path(key)))
+            endpoints = content["endpoints"]
+            return LoginRecord(
+                client=str(content["client"]),
+                endpoints=Endpoints(*(_text(endpoints.get(name)) for name in ("oidc", "portal", "sts"))),
+                logged_in_at=float(content["logged_in_at"]),
+                lifetime=float(content["lifetime"]),
+                expires_at=float(content["expires_at"]),
+            )
+        return None
+
+    def write(self, key: str, record: LoginRecord) -> None:
+        """Keep a record. Raises CredhelperError."""
+        files.replace(self._path(key), json.dumps(asdict(record)).encode(), new_mode=0o600)
+
+    def remove(self, key: str) -> None:
+        """Forget a record; none is no error."""
+        with contextlib.suppress(OSError):
+            self._path(key).unlink()
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

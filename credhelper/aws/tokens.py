@@ -1,0 +1,242 @@
+"""The SSO token cache, `~/.aws/sso/cache`: the one home of tokens, shared with every other AWS client.
+
+File names and fields are those of botocore's `SSOTokenLoader` and `SSOTokenFetcher`. The AWS CLI writes by truncating
+in place, so a reader may see half a file; no other client takes a lock. A file that vanished is a logout.
+"""
+
+from __future__ import annotations
+
+import calendar
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from credhelper import files
+from credhelper.errors import CredhelperError, TokenUnreadable
+from credhelper.model import Session, Token, normalize_start_url
+
+DATE_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+DEFAULT_LIFETIME = 3600.0
+# Longer than any token that Identity Center gives (90 days at most); a larger difference is a copied or touched file.
+_LONGEST_LIFETIME = 90 * 86400.0
+# How long a half-written file is read again before it counts as garbage: a truncate-and-write takes microseconds.
+_PATIENCE = 0.25
+
+_KNOWN = frozenset(
+    {
+        "accessToken",
+        "expiresAt",
+        "startUrl",
+        "region",
+        "refreshToken",
+        "clientId",
+        "clientSecret",
+        "registrationExpiresAt",
+    }
+)
+
+
+def format_date(moment: float) -> str:
+    """`YYYY-MM-DDTHH:MM:SSZ`, the only form that all clients read."""
+    return time.strftime(DATE_FORMAT, time.gmtime(moment))
+
+
+def parse_date(text: object) -> float:
+    """Seconds since the epoch for a date of a cache file. Raises ValueError.
+
+    AWS CLI before 2.1.14 ended dates in `UTC`; Go's SDK may write fractions of a second.
+    """
+    if not isinstance(text, str) or len(text) > 40:
+        raise ValueError("not a date")
+    plain = text.removesuffix("UTC").removesuffix("Z")
+    head, dot, fraction = plain.partition(".")
+    if (dot and not fraction.isdecimal()) or (plain == text):
+        raise ValueError("not a date in UTC")
+    return float(calendar.timegm(time.strptime(head, "%Y-%m-%dT%H:%M:%S")))
+
+
+def parse_token(data: bytes, mtime: float) -> Token:
+    """Read the bytes of a token file.
+
+    Args:
+        data: the file's bytes, possibly half of them.
+        mtime: of the file, seconds since the epoch; the lifetime is counted from it.
+
+    Raises TokenUnreadable where this is no token (the message says why and holds nothing of the content).
+    """
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise TokenUnreadable("it is not JSON") from error
+    if not isinstance(content, dict):
+        raise TokenUnreadable("it is not a JSON object")
+    access_token = content.get("accessToken")
+    if not isinstance(access_token, str) or not access_token:
+        raise TokenUnreadable("it holds no accessToken")
+    try:
+        expires_at = parse_date(content.get("expiresAt"))
+    except ValueError as error:
+        raise TokenUnreadable("its expiresAt is not a date") from error
+    try:
+        registration = parse_date(content["registrationExpiresAt"]) if "registrationExpiresAt" in content else None
+    except ValueError:
+        registration = None
+
+    def text(name: str) -> str | None:
+        value = content.get(name)
+        return value if isinstance(value, str) and value else None
+
+    lifetime = expires_at - mtime
+    return Token(
+        access_token=access_token,
+        expires_at=expires_at,
+        start_url=text("startUrl"),
+        region=text("region"),
+        refresh_token=text("refreshToken"),
+        client_id=text("clientId"),
+        client_secret=text("clientSecret"),
+        registration_expires_at=registration,
+        lifetime=lifetime if 0 < lifetime <= _LONGEST_LIFETIME else DEFAULT_LIFETIME,
+        extra={name: value for name, value in content.items() if name not in _KNOWN},
+    )
+
+
+def render_token(token: Token) -> bytes:
+    """The bytes of a token file, with the fields that we do not know kept."""
+    content: dict[str, Any] = dict(token.extra)
+    fields: Mapping[str, str | None] = {
+        "startUrl": token.start_url,
+        "region": token.region,
+        "accessToken": token.access_token,
+        "expiresAt": format_date(token.expires_at),
+        "clientId": token.client_id,
+        "clientSecret": token.client_secret,
+        "registrationExpiresAt": (
+            None if token.registration_expires_at is None else format_date(token.registration_expires_at)
+        ),
+        "refreshToken": token.refresh_token,
+    }
+    content.update({name: value for name, value in fields.items() if value is not None})
+    return json.dumps(content, indent=2).encode() + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A token of a session.
+
+    Attributes:
+        key: what the file is named after.
+        borrowed: it is a legacy login's token for the same start URL, used until it ends but never renewed here.
+    """
+
+    key: str
+    token: Token
+    borrowed: bool = False
+
+
+class TokenCache:
+    """The token files of one home folder.
+
+    Args:
+        folder: `~/.aws/sso/cache`; need not exist.
+        locks: where our own lock files lie, outside the AWS folders.
+    """
+
+    def __init__(self, folder: Path, locks: Path) -> None:
+        self.folder = folder
+        self._locks = locks
+
+    def path(self, key: str) -> Path:
+        """The file of the session name or start URL `key`."""
+        digest = hashlib.sha1(key.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
+        return self.folder / f"{digest}.json"
+
+    def lock(self, key: str, timeout: float = 30.0) -> AbstractContextManager[None]:
+        """The lock that each of our processes holds while it renews, writes or removes the token of `key`."""
+        return files.locked(self._locks / f"{self.path(key).stem}.lock", timeout=timeout, what="this token")
+
+    def read(self, key: str) -> Token | None:
+        """The token of `key`, or None where there is no file. Raises TokenUnreadable.
+
+        A file that looks half-written is read again for a quarter of a second.
+        """
+        return self._read_path(self.path(key))
+
+    def _read_path(self, path: Path, patience: float = _PATIENCE) -> Token | None:
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                data = files.read_bytes(path)
+                return parse_token(data, path.stat().st_mtime)
+            except FileNotFoundError:
+                return None
+            except TokenUnreadable as error:
+                if time.monotonic() > deadline:
+                    raise TokenUnreadable(
+                        f"the token file {path} cannot be understood: {error.message}", "Log in again to replace it"
+                    ) from error
+            except CredhelperError as error:
+                raise TokenUnreadable(error.message, error.remedy) from error
+            time.sleep(0.01)
+
+    def write(self, key: str, token: Token) -> None:
+        """Write the token of `key`: whole or not at all, mode 0600. Raises CredhelperError."""
+        path = self.path(key)
+        with contextlib.suppress(OSError):
+            path.chmod(0o600)
+        files.replace(path, render_token(token), new_mode=0o600)
+
+    def remove(self, key: str) -> bool:
+        """Remove the token of `key`; False where there was none. Raises CredhelperError."""
+        return self.remove_path(self.path(key))
+
+    def remove_path(self, path: Path) -> bool:
+        """Remove one file of the cache; False where there was none. Raises CredhelperError."""
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise CredhelperError(f"{path} cannot be removed: {error.strerror}", "Check its folder's mode") from error
+        return True
+
+    def all(self) -> Iterator[tuple[Path, Token]]:
+        """Each file that holds a token, by name; registrations, other files and garbage are passed over."""
+        try:
+            paths = sorted(self.folder.glob("*.json"))
+        except OSError:
+            return
+        for path in paths:
+            with contextlib.suppress(TokenUnreadable):
+                token = self._read_path(path, patience=0.0)
+                if token is not None:
+                    yield path, token
+
+    def find(self, session: Session, now: float) -> Found | None:
+        """The token that `session` uses, or None. Raises TokenUnreadable.
+
+        First the session's own file; where that is missing or over for good, a legacy login's file for the same
+        start URL that still lives. A token whose `startUrl` is another's is not used.
+        """
+        own = self.read(session.cache_key)
+        if own is not None and own.start_url and normalize_start_url(own.start_url) != session.same_start:
+            own = None
+        if own is not None and (own.expires_at > now or own.refreshable(now)):
+            return Found(session.cache_key, own)
+        if not session.legacy:
+            for path, token in self.all():
+                if (
+                    token.start_url
+                    and token.expires_at > now
+                    and path == self.path(token.start_url)
+                    and normalize_start_url(token.start_url) == session.same_start
+                    and token.region in {None, session.region}
+                ):
+                    return Found(token.start_url, token, borrowed=True)
+        return None if own is None else Found(session.cache_key, own)

@@ -1,0 +1,128 @@
+"""The command line: a group that loads each verb's file when it is called, and the one error boundary."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from credhelper import __version__, errors
+
+# The verbs in the order of the help page, each with its line there, so that `--help` imports none of them.
+VERBS = {
+    "login": "Log in to a session in the browser, or with a device code.",
+    "logout": "Log out on the server and forget tokens and credentials.",
+    "status": "Show sessions and profiles with the time left.",
+    "whoami": "Show which identity a profile has.",
+    "enable": "Let profiles get their credentials through credhelper.",
+    "disable": "Give profiles back exactly as they were.",
+    "daemon": "Run, start, stop or look at the background process.",
+    "demo": "Show the whole thing on a local stand-in, no AWS account needed.",
+}
+_HIDDEN = {"credential-process": "Serve one helper call without the daemon."}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in `credhelper.cli.VERB`, each as the object `command`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        if cmd_name not in VERBS and cmd_name not in _HIDDEN:
+            return None
+        module = importlib.import_module(f"credhelper.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib  # noqa: PLC0415 - only for a mistyped verb
+
+            near = difflib.get_close_matches(args[0], VERBS, n=1)
+            if near:
+                error.message += f" Did you mean '{near[0]}'?"
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="credhelper")
+def group() -> None:
+    """Stay logged in to AWS from the command line.
+
+    Log in once for each Identity Center session; credhelper renews the token before it runs out and gives every
+    AWS program its role credentials.
+    """
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run one command and exit with its code (see `errors.py`). Never a traceback."""
+    try:
+        code = group.main(arguments, prog_name="credhelper", standalone_mode=False)
+    except errors.CredhelperError as error:
+        complain(error.message)
+        if error.remedy:
+            click.echo(f"  {error.remedy}", err=True)
+        code = error.exit_code
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("", err=True)
+        code = errors.EXIT_INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = errors.EXIT_USAGE if isinstance(error, click.UsageError) else errors.EXIT_FAILURE
+    except BrokenPipeError:
+        # The reader (`head`, a pager) has seen enough; keep the interpreter from complaining at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = errors.EXIT_FAILURE
+    except Exception as error:  # noqa: BLE001 - this is the boundary
+        complain(f"this is a bug in credhelper: {type(error).__name__}")
+        click.echo(f"  {_write_report(error)}", err=True)
+        code = errors.EXIT_BUG
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def complain(message: str) -> None:
+    """One line on stderr, in red where that is a terminal that wants colour."""
+    colour: dict[str, Any] = {} if os.environ.get("NO_COLOR") else {"fg": "red"}
+    click.secho(f"credhelper: {message}", err=True, **colour)
+
+
+def _write_report(error: Exception) -> str:
+    """Leave a report that may be pasted into an issue: places and types, no values, which could be secrets."""
+    lines = [
+        f"credhelper {__version__}, Python {platform.python_version()}, {platform.platform()}",
+        time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    ]
+    chain: BaseException | None = error
+    while chain is not None:
+        lines.append(f"{type(chain).__module__}.{type(chain).__qualname__}")
+        lines += [f"  {f.filename}:{f.lineno} in {f.name}" for f in traceback.extract_tb(chain.__traceback__)]
+        chain = chain.__cause__ or chain.__context__
+    try:
+        from credhelper import files  # noqa: PLC0415
+        from credhelper.paths import Paths  # noqa: PLC0415
+
+        paths = Paths.of()
+        paths.check_owner()
+        path: Path = paths.state / "reports" / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.txt"
+        files.replace(path, "\n".join(lines).encode() + b"\n")
+    except (errors.CredhelperError, OSError):
+        return "\n  ".join(["Please report this:", *lines])
+    return f"Please report it with {path}"

@@ -1,0 +1,116 @@
+"""What the installation carries beside its modules, and what it puts into the user's home.
+
+`shell/` and `systemd/` lie inside the package in a wheel and beside it in a checkout (an editable install).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import py_compile
+import shlex
+import stat
+import sys
+from pathlib import Path
+
+from credhelper import __version__, agent, files
+from credhelper.errors import CredhelperError
+from credhelper.paths import Paths
+
+_PACKAGE = Path(__file__).parent
+# The kernel cuts a `#!` line at 256 bytes (Linux 5.1 and newer) and splits it at blanks.
+_MAX_SHEBANG = 250
+
+
+def folder(name: str) -> Path:
+    """The installed folder `shell` or `systemd`. Raises CredhelperError where the installation lacks it."""
+    for candidate in (_PACKAGE / name, _PACKAGE.parent / name):
+        if candidate.is_dir():
+            return candidate
+    raise CredhelperError(f"this installation lacks its folder {name!r}", "Install credhelper again")
+
+
+def install_helper(paths: Paths) -> None:
+    """Put the helper where managed profiles name it, if it is not there as it should be.
+
+    The helper is a copy of `client.py` (compiled once) and a launcher of a few lines, run by the interpreter that
+    this installation uses, isolated (`-I`) and without `site` (`-S`), which is what makes it quick.
+
+    Raises CredhelperError where the folder cannot be written or is mounted noexec.
+    """
+    paths.check_owner()
+    library = paths.data / "lib"
+    module = library / "credhelper_client.py"
+    _install(module, (_PACKAGE / "client.py").read_bytes(), 0o600)
+    _install(paths.helper, launcher(library), 0o700)
+    with contextlib.suppress(OSError, py_compile.PyCompileError):
+        py_compile.compile(str(module), doraise=True, quiet=2)
+    if not os.access(paths.helper, os.X_OK):
+        raise CredhelperError(
+            f"{paths.helper} cannot be executed: its file system is mounted noexec",
+            "Mount the home folder without noexec",
+        )
+
+
+def launcher(library: Path) -> bytes:
+    """The text of the helper's launcher."""
+    interpreter = _interpreter()
+    body = (
+        f"# credhelper {__version__}; written by `credhelper enable`, kept current by the daemon.\n"
+        "import sys\n"
+        f"sys.path.insert(0, {str(library)!r})\n"
+        "from credhelper_client import main\n"
+        f"main(sys.argv[1:], {agent.daemon_command()!r})\n"
+    )
+    shebang = f"#!{interpreter} -IS\n"
+    if len(os.fsencode(shebang)) > _MAX_SHEBANG or any(blank in interpreter for blank in " \t\n"):
+        # Both sh and Python read this file: to Python the second line is a string, to sh a command.
+        shebang = f"#!/bin/sh\n''':'\nexec {shlex.quote(interpreter)} -IS \"$0\" \"$@\"\n'''\n"
+    return os.fsencode(shebang + body)
+
+
+def _interpreter() -> str:
+    """The interpreter for the helper: the base one where we run in a virtual environment.
+
+    The helper needs nothing but two C modules, so it need not depend on the environment's own copy.
+    """
+    base = getattr(sys, "_base_executable", None) or sys.executable
+    return base if os.access(base, os.X_OK) else sys.executable
+
+
+def _install(path: Path, data: bytes, mode: int) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if files.read_bytes(path) == data and stat.S_IMODE(path.stat().st_mode) == mode:
+            return
+    files.replace(path, data, new_mode=mode)
+    path.chmod(mode)
+
+
+def remember_config(paths: Paths, config: Path) -> None:
+    """Make the AWS config file `config` known to the daemon, which reads no file that it was not told of.
+
+    Raises CredhelperError.
+    """
+    known = known_configs(paths)
+    path = Path(os.path.abspath(config))
+    if path in known:
+        return
+    record = _config_record(paths)
+    with files.locked(record.with_suffix(".lock"), timeout=5.0, what="the list of config files"):
+        known = [*known_configs(paths)[1:], path]
+        files.replace(record, b"".join(os.fsencode(item) + b"\n" for item in known))
+
+
+def known_configs(paths: Paths) -> list[Path]:
+    """The config files that the daemon reads: the default one, then those that `enable` has touched."""
+    default = paths.aws / "config"
+    try:
+        lines = files.read_bytes(_config_record(paths)).splitlines()
+    except (FileNotFoundError, CredhelperError):
+        lines = []
+    recorded = [Path(os.fsdecode(line)) for line in lines if line.startswith(b"/")]
+    return list(dict.fromkeys([default, *recorded]))
+
+
+def _config_record(paths: Paths) -> Path:
+    return paths.state / "configs"
