@@ -92,7 +92,7 @@ def remember_config(paths: Paths, config: Path) -> None:
     Raises CredhelperError.
     """
     known = known_configs(paths)
-    path = Path(os.path.abspath(config))
+    path = Path.cwd() / config
     if path in known:
         return
     record = _config_record(paths)
