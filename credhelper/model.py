@@ -12,6 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 DEFAULT_SCOPE = "sso:account:access"
+# Seconds before the end of what cannot be renewed at which a person is warned.
+WARN_BEFORE = (15 * 60.0, 5 * 60.0, 0.0)
 
 
 def normalize_start_url(url: str) -> str:
@@ -53,6 +55,11 @@ class Session:
         return self.start_url if self.legacy else self.name
 
     @property
+    def id(self) -> str:
+        """What tells this session from all others: two config files may give one name to two start URLs."""
+        return f"{self.cache_key} {self.same_start}"
+
+    @property
     def same_start(self) -> str:
         """The start URL in its comparable form."""
         return normalize_start_url(self.start_url)
@@ -85,7 +92,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class RoleKey:
-    """What role credentials are kept under."""
+    """What role credentials are kept under; `session` is the session's `id`."""
 
     session: str
     account_id: str

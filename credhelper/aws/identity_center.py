@@ -6,17 +6,16 @@ signed. So a broken config, or our own helper line in it, can never bite the pro
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from credhelper import __version__
 from credhelper.core.clock import Clock
-from credhelper.errors import ConfigError, UpstreamError
+from credhelper.endpoints import check_endpoint
+from credhelper.errors import UpstreamError
 from credhelper.model import Endpoints, Network, RoleCredentials
 
 _Answer = TypeVar("_Answer")
@@ -63,42 +62,6 @@ class Account:
     account_id: str
     name: str
     email: str
-
-
-def is_loopback(url: str) -> bool:
-    """Whether `url` names an address of this machine (127.0.0.0/8, [::1], localhost)."""
-    try:
-        host = urlsplit(url).hostname or ""
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def check_endpoint(url: str) -> str:
-    """Return `url` where a token may travel to it: https, or http on loopback. Raises ConfigError."""
-    try:
-        scheme = urlsplit(url).scheme
-    except ValueError:
-        scheme = ""
-    if scheme == "https" or (scheme == "http" and is_loopback(url)):
-        return url
-    raise ConfigError(f"the endpoint {url!r} is neither https nor on this machine", "Unset or correct it")
-
-
-def endpoints_from_environment(environ: dict[str, str] | None = None) -> Endpoints:
-    """The endpoint overrides in a person's own environment. Raises ConfigError for one that is not safe.
-
-    Only commands that a person types read it; the daemon and the helper never do.
-    """
-    variables = os.environ if environ is None else environ
-    if variables.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
-        return Endpoints()
-
-    def chosen(service: str) -> str | None:
-        url = variables.get(f"AWS_ENDPOINT_URL_{service}") or variables.get("AWS_ENDPOINT_URL")
-        return check_endpoint(url) if url else None
-
-    return Endpoints(oidc=chosen("SSO_OIDC"), portal=chosen("SSO"), sts=chosen("STS"))
 
 
 class IdentityCenter:

@@ -1,0 +1,73 @@
+"""Which endpoints a token may be sent to, and the clients for them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from credhelper.aws.identity_center import IdentityCenter
+from credhelper.aws.records import LoginRecords
+from credhelper.core.clock import Clock
+from credhelper.endpoints import is_loopback
+from credhelper.model import Endpoints, Network, Session, Token
+from credhelper.settings import Settings
+
+
+class Centers:
+    """Makes and keeps an `IdentityCenter` for each region and set of endpoints. Thread-safe.
+
+    A token goes to the endpoints recorded at its own login; a token without a record (another client logged in)
+    to those that the user's settings name for its session; else to AWS's own.
+    """
+
+    def __init__(
+        self,
+        records: LoginRecords,
+        settings: Callable[[], Settings],
+        clock: Clock,
+        timeout: float = 10.0,
+    ) -> None:
+        self._records = records
+        self._settings = settings
+        self._clock = clock
+        self._timeout = timeout
+        self._kept: dict[tuple[str, Endpoints, str], IdentityCenter] = {}
+        self._lock = threading.Lock()
+
+    def endpoints(self, session: Session, token: Token) -> Endpoints:
+        """Where `token` may be sent."""
+        key = session.cache_key
+        record = self._records.read(key)
+        if record is None and token.start_url is not None:
+            record = self._records.read(token.start_url)
+        if record is not None and record.matches(token):
+            return record.endpoints
+        return self._settings().endpoints.get(session.name, Endpoints())
+
+    def for_token(self, session: Session, token: Token) -> IdentityCenter:
+        """The client to use with `token`. Raises ConfigError where its endpoint is not a safe one."""
+        endpoints = self.endpoints(session, token)
+        network = self._settings().network
+        key = (session.region, endpoints, repr(network))
+        with self._lock:
+            center = self._kept.get(key)
+            if center is None:
+                center = IdentityCenter(
+                    session.region, endpoints, _direct_on_loopback(endpoints, network), self._clock, self._timeout
+                )
+                self._kept[key] = center
+            return center
+
+    def close(self) -> None:
+        """Close all clients."""
+        with self._lock:
+            for center in self._kept.values():
+                center.close()
+            self._kept.clear()
+
+
+def _direct_on_loopback(endpoints: Endpoints, network: Network) -> Network:
+    named = [url for url in (endpoints.oidc, endpoints.portal) if url]
+    if named and all(is_loopback(url) for url in named):
+        return Network(proxies={}, ca_bundle=network.ca_bundle)
+    return network

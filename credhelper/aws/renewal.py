@@ -1,0 +1,152 @@
+"""Renewing the token of a session: the one place where a refresh token is spent.
+
+The refresh holds a lock and reads the file again first. After a refusal it reads the file once more, because tokens
+that differ from those sent are another client's success. A reply that arrives after the file vanished is dropped,
+because that was a logout.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from credhelper.aws.identity_center import IdentityCenter, Registration
+from credhelper.aws.records import LoginRecords
+from credhelper.aws.tokens import TokenCache
+from credhelper.core.clock import Clock
+from credhelper.core.schedule import renew_at
+from credhelper.core.verdicts import Verdict, judge
+from credhelper.errors import CredhelperError, UpstreamError
+from credhelper.model import Session, Token, normalize_start_url
+
+
+class Result(Enum):
+    """How a renewal ended."""
+
+    RENEWED = "renewed"  # AWS gave a new access token, and it is in the file
+    ADOPTED = "adopted"  # another client had renewed, or somebody had logged in
+    UNSAVED = "unsaved"  # AWS gave a new token, but the file could not be written
+    GONE = "gone"  # the file is not there any more: logged out
+    IMPOSSIBLE = "impossible"  # the token has no refresh token, or its registration has run out
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result and the token that now counts; None where there is none.
+
+    Attributes:
+        replaced: for UNSAVED, the access token that the file still holds.
+        problem: for UNSAVED, why the file could not be written.
+    """
+
+    result: Result
+    token: Token | None = None
+    replaced: str | None = dataclasses.field(default=None, repr=False)
+    problem: str | None = None
+
+
+def renew(
+    session: Session,
+    *,
+    cache: TokenCache,
+    records: LoginRecords,
+    center_for: Callable[[Session, Token], IdentityCenter],
+    clock: Clock,
+    force: bool = False,
+    rejected: str | None = None,
+) -> Outcome:
+    """Renew the token of `session` if that is still due once the lock is held.
+
+    Args:
+        center_for: gives the client whose endpoints this token may be sent to.
+        force: renew although the token has more than the margin left.
+        rejected: an access token that AWS no longer accepts; a file that still holds it is renewed.
+
+    Raises UpstreamError where AWS refuses or cannot be reached, TokenUnreadable, and CredhelperError where the lock
+    cannot be had.
+    """
+    key = session.cache_key
+    with cache.lock(key):
+        token = cache.read(key)
+        if token is None or not _belongs(token, session):
+            return Outcome(Result.GONE)
+        now = clock.now()
+        due = renew_at(token.expires_at, known_lifetime(records, key, token)) <= now
+        if token.access_token != rejected and not due and not force:
+            return Outcome(Result.ADOPTED, token)
+        if not token.refreshable(now):
+            return Outcome(Result.IMPOSSIBLE, token)
+        center = center_for(session, token)
+        try:
+            grant = center.refresh(
+                Registration(token.client_id or "", token.client_secret or "", token.registration_expires_at or 0.0),
+                token.refresh_token or "",
+            )
+        except UpstreamError as error:
+            if judge(error).verdict is not Verdict.LOGIN:
+                raise
+            present = cache.read(key)
+            if present is None:
+                return Outcome(Result.GONE)
+            if not _same(present, token):
+                return Outcome(Result.ADOPTED, present)
+            raise
+        renewed = dataclasses.replace(
+            token,
+            access_token=grant.access_token,
+            expires_at=clock.now() + grant.expires_in,
+            lifetime=grant.expires_in,
+            refresh_token=grant.refresh_token or token.refresh_token,
+        )
+        return _save(key, renewed, token, cache=cache, records=records)
+
+
+def save_late(
+    session: Session, renewed: Token, replaced: str, *, cache: TokenCache, records: LoginRecords
+) -> Outcome:
+    """Try again to write a token whose write failed, unless the file has changed or vanished meanwhile."""
+    with cache.lock(session.cache_key):
+        present = cache.read(session.cache_key)
+        if present is None:
+            return Outcome(Result.GONE)
+        if present.access_token != replaced:
+            return Outcome(Result.ADOPTED, present)
+        return _save(session.cache_key, renewed, present, cache=cache, records=records)
+
+
+def known_lifetime(records: LoginRecords, key: str, token: Token) -> float:
+    """The token's lifetime: the server's `expiresIn` where we fetched this very token, else the file's own."""
+    record = records.read(key)
+    if record is not None and record.matches(token) and abs(record.expires_at - token.expires_at) < 1.0:
+        return record.lifetime
+    return token.lifetime
+
+
+def _save(key: str, renewed: Token, sent: Token, *, cache: TokenCache, records: LoginRecords) -> Outcome:
+    present = cache.read(key)
+    if present is None:
+        return Outcome(Result.GONE)
+    if not _same(present, sent):
+        return Outcome(Result.ADOPTED, present)
+    try:
+        cache.write(key, renewed)
+    except CredhelperError as error:
+        return Outcome(Result.UNSAVED, renewed, replaced=sent.access_token, problem=str(error))
+    record = records.read(key)
+    if record is not None and record.matches(renewed):
+        try:
+            records.write(key, dataclasses.replace(record, lifetime=renewed.lifetime, expires_at=renewed.expires_at))
+        except CredhelperError:
+            # Only the lifetime is lost, and the file's age tells nearly the same.
+            return Outcome(Result.RENEWED, renewed)
+    return Outcome(Result.RENEWED, renewed)
+
+
+def _same(one: Token, other: Token) -> bool:
+    return (one.access_token, one.refresh_token) == (other.access_token, other.refresh_token)
+
+
+def _belongs(token: Token, session: Session) -> bool:
+    return token.start_url is None or normalize_start_url(token.start_url) == session.same_start

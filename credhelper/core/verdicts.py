@@ -1,0 +1,68 @@
+"""What an answer of AWS means: one table for every operation that the daemon makes by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from credhelper.errors import UpstreamError
+
+
+class Verdict(Enum):
+    """What to do with a session after a failed call."""
+
+    LOGIN = "login"  # only a person can go on from here
+    RETRY = "retry"  # the token may still be good: ask again later
+    KEEP = "keep"  # the session is fine, this one request is not
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict with a short sentence for people; `offline` where AWS was not reached at all."""
+
+    verdict: Verdict
+    reason: str
+    offline: bool = False
+
+
+_LOGIN = Verdict.LOGIN
+_RETRY = Verdict.RETRY
+_KEEP = Verdict.KEEP
+
+# Codes: the error shapes of botocore's service models `sso-oidc` and `sso`.
+_TABLE = {
+    "InvalidGrantException": Judgement(_LOGIN, "AWS has ended the session"),
+    "ExpiredTokenException": Judgement(_LOGIN, "the session has run out"),
+    "InvalidClientException": Judgement(_LOGIN, "the client registration is no longer valid"),
+    "UnauthorizedClientException": Judgement(_LOGIN, "the client registration may not renew tokens"),
+    "AccessDeniedException": Judgement(_LOGIN, "AWS refuses this login"),
+    "UnauthorizedException": Judgement(_LOGIN, "AWS no longer accepts the access token"),
+    "SlowDownException": Judgement(_RETRY, "AWS asks to slow down"),
+    "TooManyRequestsException": Judgement(_RETRY, "AWS throttles this user's calls"),
+    "InternalServerException": Judgement(_RETRY, "AWS has an internal error"),
+    "ForbiddenException": Judgement(_KEEP, "no access to this account and role"),
+    "ResourceNotFoundException": Judgement(_KEEP, "there is no such account or role"),
+    "InvalidRequestException": Judgement(_KEEP, "AWS does not accept the request"),
+    UpstreamError.OFFLINE: Judgement(_RETRY, "AWS cannot be reached", offline=True),
+    UpstreamError.PORTAL: Judgement(_RETRY, "the network answers with a sign-in page of its own", offline=True),
+    UpstreamError.GARBAGE: Judgement(_RETRY, "the answer makes no sense", offline=True),
+}
+
+
+def judge(error: UpstreamError) -> Judgement:
+    """Classify a failed call. A code that is not in the table goes by its HTTP status."""
+    known = _TABLE.get(error.code)
+    if known is not None:
+        if error.code == UpstreamError.OFFLINE and error.detail:
+            return Judgement(_RETRY, f"{known.reason}: {error.detail}", offline=True)
+        return known
+    if error.status == 429:
+        return _TABLE["TooManyRequestsException"]
+    if error.status >= 500:
+        return Judgement(_RETRY, f"AWS answers with status {error.status}")
+    if error.status == 401:
+        return _TABLE["UnauthorizedException"]
+    if error.operation == "GetRoleCredentials":
+        return _TABLE["ForbiddenException"] if error.status == 403 else Judgement(_KEEP, "AWS refuses the request")
+    # An unknown refusal of a refresh is no proof that the session is over; asking again costs little.
+    return Judgement(_RETRY, "AWS answers with an unknown error")

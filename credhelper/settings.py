@@ -1,0 +1,159 @@
+"""The user's settings, `~/.config/credhelper/config.toml`, and what their own commands recorded of the network.
+
+Nothing here comes from the environment of whoever woke the daemon: endpoints, proxy and CA bundle are either
+written in the settings or were recorded (0600) by a command that the person typed.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from credhelper import files
+from credhelper.endpoints import check_endpoint
+from credhelper.errors import ConfigError, CredhelperError
+from credhelper.model import WARN_BEFORE, Endpoints, Network
+from credhelper.paths import Paths
+
+_PROXY_VARIABLES = {"https": ("HTTPS_PROXY", "https_proxy"), "http": ("http_proxy",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The values in force.
+
+    Attributes:
+        warn_before: seconds before the end of what cannot be renewed, the largest first.
+        wait_for_login: seconds that a helper call waits while a login is under way.
+        endpoints: by session name; they replace AWS's own for that session's tokens.
+        network: proxies and CA bundle.
+    """
+
+    warn_before: tuple[float, ...] = WARN_BEFORE
+    wait_for_login: float = 4.0
+    endpoints: Mapping[str, Endpoints] = field(default_factory=dict)
+    network: Network = field(default_factory=Network)
+
+
+def load(paths: Paths) -> Settings:
+    """Read the settings; a missing file means the defaults. Raises ConfigError with the place of the fault."""
+    try:
+        content = tomllib.loads(files.read_bytes(paths.settings).decode())
+    except FileNotFoundError:
+        content = {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{paths.settings} is not valid TOML: {error}", "Correct it") from error
+    except CredhelperError as error:
+        raise ConfigError(error.message, error.remedy) from error
+    try:
+        return _interpret(content, recorded_network(paths))
+    except (ConfigError, ValueError) as error:
+        message = error.message if isinstance(error, ConfigError) else str(error)
+        raise ConfigError(f"{paths.settings}: {message}", "Correct it") from error
+
+
+def _interpret(content: Mapping[str, Any], recorded: Network) -> Settings:
+    known = {"warn_before", "wait_for_login", "sessions", "network"}
+    unknown = sorted(set(content) - known)
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is not a setting; there are {', '.join(sorted(known))}")
+    warn_before = _take(content, "warn_before", _spans, WARN_BEFORE)
+    sessions = _take(content, "sessions", _table, {})
+    network = _take(content, "network", _table, {})
+    return Settings(
+        warn_before=tuple(sorted(warn_before, reverse=True)),
+        wait_for_login=_take(content, "wait_for_login", _span, 4.0),
+        endpoints={name: _endpoints(name, _table(value)) for name, value in sessions.items()},
+        network=Network(
+            proxies=_proxies(network) or recorded.proxies,
+            ca_bundle=_take(network, "ca_bundle", _string, recorded.ca_bundle),
+        ),
+    )
+
+
+def _take(content: Mapping[str, Any], name: str, convert: Callable[[Any], Any], default: Any) -> Any:
+    if name not in content:
+        return default
+    try:
+        return convert(content[name])
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _span(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 86400:
+        raise ValueError("must be a number of seconds from 0 to 86400")
+    return float(value)
+
+
+def _spans(value: Any) -> list[float]:
+    if not isinstance(value, list):
+        raise ValueError("must be a list of seconds")  # noqa: TRY004 - one kind of error for a bad file
+    return [_span(item) for item in value]
+
+
+def _table(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("must be a table")  # noqa: TRY004
+    return value
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be a text")
+    return value
+
+
+def _endpoints(name: str, table: Mapping[str, Any]) -> Endpoints:
+    unknown = sorted(set(table) - {"oidc", "portal", "sts"})
+    if unknown:
+        raise ValueError(f"sessions.{name}: {unknown[0]!r} is not a setting; there are oidc, portal, sts")
+    return Endpoints(
+        **{key: check_endpoint(_take(table, key, _string, None)) for key in ("oidc", "portal", "sts") if key in table}
+    )
+
+
+def _proxies(table: Mapping[str, Any]) -> dict[str, str] | None:
+    unknown = sorted(set(table) - {"proxy", "ca_bundle"})
+    if unknown:
+        raise ValueError(f"network: {unknown[0]!r} is not a setting; there are proxy, ca_bundle")
+    proxy = _take(table, "proxy", _string, None)
+    return {"https": proxy, "http": proxy} if proxy else None
+
+
+def record_network(paths: Paths, environ: Mapping[str, str]) -> None:
+    """Keep the proxy and CA bundle of a person's own environment for the daemon. Raises CredhelperError.
+
+    Loopback endpoints are reached directly whatever is recorded here.
+    """
+    proxies = {
+        scheme: value
+        for scheme, names in _PROXY_VARIABLES.items()
+        for value in [next((environ[name] for name in names if environ.get(name)), None)]
+        if value
+    }
+    content = {"proxies": proxies or None, "ca_bundle": environ.get("AWS_CA_BUNDLE") or None}
+    data = json.dumps(content).encode()
+    record = paths.state / "network.json"
+    try:
+        if files.read_bytes(record) == data:
+            return
+    except FileNotFoundError:
+        if content == {"proxies": None, "ca_bundle": None}:
+            return
+    files.replace(record, data)
+
+
+def recorded_network(paths: Paths) -> Network:
+    """What `record_network` kept; damage counts as nothing recorded."""
+    try:
+        content = json.loads(files.read_bytes(paths.state / "network.json"))
+        proxies, bundle = content.get("proxies"), content.get("ca_bundle")
+    except (OSError, CredhelperError, ValueError, AttributeError):
+        return Network()
+    if not isinstance(proxies, dict) or not all(isinstance(value, str) for value in proxies.values()):
+        proxies = None
+    return Network(proxies=proxies, ca_bundle=bundle if isinstance(bundle, str) else None)
