@@ -1,0 +1,60 @@
+"""What the fixtures of `conftest.py` hand to tests, for their annotations."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from typing import Any, Protocol
+
+from credhelper.standin import StandIn
+
+
+class MakeStandIn(Protocol):
+    """Starts a stand-in with these settings (see `credhelper.standin.Settings`)."""
+
+    def __call__(self, **settings: Any) -> StandIn: ...
+
+
+class Processes:
+    """Child processes that end with the test, whatever happens in it."""
+
+    def __init__(self) -> None:
+        self._started: list[subprocess.Popen[Any]] = []
+
+    def start(self, command: list[str], **options: Any) -> subprocess.Popen[Any]:
+        """`subprocess.Popen` in a process group of its own; stdin is /dev/null unless given."""
+        options.setdefault("stdin", subprocess.DEVNULL)
+        options.setdefault("start_new_session", True)
+        process = subprocess.Popen(command, **options)
+        self._started.append(process)
+        return process
+
+    def python(self, *arguments: str, **options: Any) -> subprocess.Popen[Any]:
+        """Start this interpreter with these arguments."""
+        return self.start([sys.executable, *arguments], **options)
+
+    def end(self, timeout: float = 10.0) -> list[str]:
+        """SIGTERM, then SIGKILL for those that do not heed it within `timeout`; the latter are returned."""
+        killed = []
+        for process in self._started:
+            if process.poll() is None:
+                process.terminate()
+        for process in self._started:
+            try:
+                process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                killed.append(f"{process.args!r} (pid {process.pid}) ignored SIGTERM for {timeout:g} s")
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    if os.getpgid(process.pid) == process.pid:
+                        os.killpg(process.pid, signal.SIGKILL)
+                process.kill()
+                process.wait()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+        self._started.clear()
+        return killed
