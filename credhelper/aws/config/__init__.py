@@ -1,6 +1,9 @@
 """The AWS config file: read without loss, understood as its clients do, edited so that every edit can be undone."""
 
+from credhelper.aws.config.disabling import disable
 from credhelper.aws.config.document import Document, Line, LineKind, Problem, Section
+from credhelper.aws.config.edit import Edit
+from credhelper.aws.config.enabling import enable
 from credhelper.aws.config.helper_line import HelperLine, format_helper_line, parse_helper_line
 from credhelper.aws.config.reader import (
     ConfigFile,
@@ -17,12 +20,15 @@ from credhelper.aws.config.reader import (
 __all__ = [
     "ConfigFile",
     "Document",
+    "Edit",
     "HelperLine",
     "Line",
     "LineKind",
     "Problem",
     "Section",
     "derive_session_name",
+    "disable",
+    "enable",
     "format_helper_line",
     "merge_profiles",
     "parse_config",

@@ -242,7 +242,6 @@ class _Parser:
         self.document.sections.append(Section(header, *found, start=at, end=at + 1))
 
     def property(self, at: int, line: Line, stripped: str) -> None:
-        self.key = None
         line.kind = LineKind.INVALID
         delimiter = _DELIMITER.search(stripped)
         if self.section is None:
@@ -259,6 +258,7 @@ class _Parser:
             return
         key = stripped[: delimiter.start()].rstrip().lower()
         if not key:
+            self.key = None
             self.problem(at, "Property did not have a name")
             return
         if delimiter[0] == ":":

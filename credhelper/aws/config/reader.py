@@ -162,7 +162,7 @@ def derive_session_name(start_url: str) -> str:
     else:
         path = [segment for segment in parts.path.split("/") if segment]
     label = host.split(".", 1)[0]
-    if label in ("", "start", "www") and path and path[-1] != "start":
+    if label in ("", "start", "www", "identitycenter") and path and path[-1] != "start":
         label = path[-1]
     if label.isdigit():
         label = host
@@ -179,6 +179,7 @@ class SessionNames:
 
     def __init__(self, sessions: Mapping[str, Mapping[str, str]]) -> None:
         self._taken = set(sessions)
+        self._numbers: dict[str, int] = {}
         self._known: dict[tuple[str, str], Session] = {}
         for name, values in sessions.items():
             session = session_of(name, values)
@@ -191,10 +192,9 @@ class SessionNames:
         session = self._known.get(key)
         if session is None:
             base = name = derive_session_name(start_url)
-            number = 2
             while name in self._taken:
+                self._numbers[base] = number = self._numbers.get(base, 1) + 1
                 name = f"{base}-{number}"
-                number += 1
             self._taken.add(name)
             session = self._known[key] = Session(name, start_url, region, legacy=True)
         return session
