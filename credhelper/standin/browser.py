@@ -35,7 +35,7 @@ def visit(url: str, *, deny: bool = False) -> str:
     Raises:
         BrowserError: not a loopback address, no answer, an error page.
     """
-    final, html = _fetch(url, None)
+    final, html = fetch(url)
     form = _Form()
     form.feed(html)
     if form.action is None:
@@ -44,7 +44,7 @@ def visit(url: str, *, deny: bool = False) -> str:
     if ("decision", wanted) not in form.buttons:
         raise BrowserError(f"the page at {final} has no button for {wanted!r}")
     fields = {**form.fields, "decision": wanted}
-    return _fetch(urljoin(final, form.action), urlencode(fields).encode())[1]
+    return fetch(urljoin(final, form.action), urlencode(fields).encode())[1]
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,12 @@ def _check_loopback(url: str) -> None:
         raise BrowserError(f"{url} is not on this machine")
 
 
-def _fetch(url: str, data: bytes | None) -> tuple[str, str]:
+def fetch(url: str, data: bytes | None = None) -> tuple[str, str]:
+    """GET an address, or POST a form to it; returns the address and the text that redirects lead to.
+
+    Raises:
+        BrowserError: not a loopback address, no answer, an error page.
+    """
     # Put together by hand: no proxy from the environment, and redirects only by the loop below.
     opener = urllib.request.OpenerDirector()
     for handler in (

@@ -221,7 +221,8 @@ class Grants:
         if now >= login.expires_at:
             raise ServiceError("ExpiredTokenException", "The device code has expired")
         last, login.last_poll = login.last_poll, now
-        if last is not None and now - last < self._settings.device_interval:
+        too_fast = last is not None and now - last < self._settings.device_interval
+        if too_fast and self._settings.device_slow_down:
             raise ServiceError("SlowDownException", "Polled faster than the interval")
         if login.decision is None:
             raise ServiceError("AuthorizationPendingException", "The person has not decided yet")

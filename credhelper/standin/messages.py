@@ -48,13 +48,18 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """One HTTP answer, without the headers that every answer has (Date, Content-Length, the request id)."""
+    """One HTTP answer, without the headers that every answer has (Date, Content-Length).
+
+    Attributes:
+        genuine: sent by the service, with a request id; not by a network in its place.
+    """
 
     status: int
     body: bytes = field(default=b"", repr=False)
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
     error_code: str | None = None
+    genuine: bool = True
 
 
 class ServiceError(Exception):

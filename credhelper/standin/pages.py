@@ -69,7 +69,7 @@ def respond(page: str, request: Request, state: State) -> Response:
 
 def captive(status: int) -> Response:
     """What a network that wants its terms accepted answers in a service's place."""
-    return Response(status, _CAPTIVE_PAGE.encode(), "text/html; charset=utf-8")
+    return Response(status, _CAPTIVE_PAGE.encode(), "text/html; charset=utf-8", genuine=False)
 
 
 def _authorize(page: str, request: Request, state: State) -> Response:

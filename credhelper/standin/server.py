@@ -107,6 +107,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer
         raise AttributeError(name)
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The `Date` header, also of the base class's own answers, by the stand-in's clock."""
+        return formatdate(self.server.application.now() if timestamp is None else timestamp, usegmt=True)
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it
         """Nothing on stderr: the application keeps the record."""
 
@@ -140,13 +144,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _bytes(self, response: Response) -> bytes:
         head = [
             f"HTTP/1.1 {response.status} {self.responses.get(response.status, ('Unknown',))[0]}",
-            f"Date: {formatdate(self.server.application.now(), usegmt=True)}",
+            f"Date: {self.date_time_string()}",
             f"Content-Type: {response.content_type}",
             f"Content-Length: {len(response.body)}",
-            f"x-amzn-RequestId: {uuid.uuid4()}",
             "Cache-Control: no-store",
             *(f"{name}: {value}" for name, value in response.headers),
         ]
+        if response.genuine:
+            head.append(f"x-amzn-RequestId: {uuid.uuid4()}")
         if self.close_connection:
             head.append("Connection: close")
         body = b"" if self.command == "HEAD" else response.body

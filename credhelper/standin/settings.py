@@ -44,7 +44,9 @@ class Settings:
             own maximum is 100.
         throttle: calls a second to sso-oidc and the portal together, None for no limit; more get
             TooManyRequestsException. Always measured in real time.
-        device_interval: between polls; faster ones get SlowDownException. 0 allows any pace.
+        device_interval: what callers are told to wait between polls.
+        device_slow_down: faster polls get SlowDownException. AWS CLI v2 polls twice at once when it
+            starts, and waits 6 s after the SlowDownException that this earns it; False spares that.
         device_code_lifetime, auth_code_lifetime: until a started login is worth nothing.
         auto_approve: the browser pages approve when opened, without a click.
         user: who logs in.
@@ -66,6 +68,7 @@ class Settings:
     page_size: int = 100
     throttle: float | None = None
     device_interval: int = 1
+    device_slow_down: bool = True
     device_code_lifetime: float = 600
     auth_code_lifetime: float = 600
     auto_approve: bool = False

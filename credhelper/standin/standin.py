@@ -81,7 +81,12 @@ class StandIn:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        try:
+            self.stop()
+        except Exception as bug:
+            if error is None:
+                raise
+            error.add_note(f"The stand-in itself met a bug: {bug!r}")
 
     @property
     def url(self) -> str:
@@ -283,7 +288,7 @@ def _wrong_answer(fault: Fault, route: protocol.Route | None) -> Response:
     if fault.kind == "portal_page":
         return pages.captive(status)
     if fault.kind == "redirect":
-        return Response(status, b"", "text/html", (("Location", fault.location),))
+        return Response(status, b"", "text/html", (("Location", fault.location),), genuine=False)
     if fault.kind == "garbage":
         return Response(status, b"\x00\xff\xfe{]<garbage>\x80" * 8)
     return Response(status)
