@@ -54,12 +54,12 @@ class ConfigFile:
 
 def read_config(path: Path) -> ConfigFile:
     """Read a config file; one that does not exist is empty. Raises ConfigError where it cannot be read."""
-    return parse_config(_bytes_of(path))
+    return parse_config(read_bytes_of(path))
 
 
 def read_credentials(path: Path) -> ConfigFile:
     """Read a credentials file; one that does not exist is empty. Raises ConfigError where it cannot be read."""
-    return parse_credentials(_bytes_of(path))
+    return parse_credentials(read_bytes_of(path))
 
 
 def parse_config(data: bytes) -> ConfigFile:
@@ -300,7 +300,8 @@ def _note_other(file: ConfigFile, section: Section) -> None:
         )
 
 
-def _bytes_of(path: Path) -> bytes:
+def read_bytes_of(path: Path) -> bytes:
+    """The bytes of a file; none where it does not exist. Raises ConfigError where it cannot be read."""
     try:
         return read_bytes(path)
     except FileNotFoundError:

@@ -1,0 +1,108 @@
+"""`enable` and `disable` on the user's file: what would change, and the writing of it."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from credhelper import files
+from credhelper.aws.config.disabling import disable
+from credhelper.aws.config.edit import Edit
+from credhelper.aws.config.enabling import enable
+from credhelper.aws.config.reader import ConfigFile, read_bytes_of, read_credentials
+from credhelper.errors import ConfigError
+from credhelper.paths import Paths
+
+# What a diff's context may bring along, and what no terminal's scrollback should hold.
+_SECRET = re.compile(r"(?i)^(.\s*(?:aws_secret_access_key|aws_session_token|aws_security_token)\s*[=:]\s*).*")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An edit of one file that is not written yet.
+
+    Attributes:
+        path: the config file, as the environment names it.
+        old: the bytes that the edit is of.
+        edit: its outcome.
+    """
+
+    path: Path
+    old: bytes
+    edit: Edit
+
+    @property
+    def changes(self) -> bool:
+        return self.edit.data != self.old
+
+
+def plan_enable(
+    paths: Paths, environ: Mapping[str, str], names: Sequence[str] | None, *, force: bool = False
+) -> Plan:
+    """What enabling these profiles (None: all) comes to. Writes nothing.
+
+    Raises ConfigError where there is no config or it cannot be read, UsageError for a name that it lacks.
+    """
+    path, old = _config(paths, environ)
+    note = None
+    try:
+        credentials = read_credentials(paths.credentials_file(environ))
+    except ConfigError as error:
+        # It is read for warnings only; a config can be edited without them.
+        credentials, note = ConfigFile(), f"{error.message}; access keys in it would win over the helper"
+    edit = enable(old, names, helper=str(paths.helper), credentials=credentials, force=force)
+    if note:
+        edit.warnings.append(note)
+    return Plan(path, old, edit)
+
+
+def plan_disable(paths: Paths, environ: Mapping[str, str], names: Sequence[str] | None) -> Plan:
+    """What disabling these profiles (None: all) comes to. Writes nothing; raises as `plan_enable`."""
+    path, old = _config(paths, environ)
+    return Plan(path, old, disable(old, names))
+
+
+def write(plan: Plan) -> None:
+    """Write the edit. Raises FileChanged where the file is no longer the one planned for, CredhelperError else."""
+    files.replace(plan.path, plan.edit.data, expected=plan.old)
+
+
+def diff(plan: Plan) -> Iterator[str]:
+    """The edit as lines of a unified diff, without ends of line; secret values in its context are masked."""
+    old, new = (_texts(data) for data in (plan.old, plan.edit.data))
+    for line in difflib.unified_diff(old, new, str(plan.path), str(plan.path), lineterm=""):
+        yield _SECRET.sub(r"\1…", line)
+
+
+def shared_with(paths: Paths, path: Path) -> str | None:
+    """Why a change of this file may reach another system than this home folder, or None where it will not."""
+    real, home = Path(os.path.realpath(path)), Path(os.path.realpath(paths.home))
+    if not real.is_relative_to(home):
+        return f"{path} really is {real}, outside of your home folder"
+    try:
+        if real.stat().st_dev != home.stat().st_dev:
+            return f"{path} lies on another file system than your home folder"
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be examined: {error.strerror}") from error
+    return None
+
+
+def _config(paths: Paths, environ: Mapping[str, str]) -> tuple[Path, bytes]:
+    path = paths.config_file(environ)
+    data = read_bytes_of(path)
+    if not data and not path.exists():
+        raise ConfigError(f"There is no AWS config at {path}", "Write one with `aws configure sso`")
+    return path, data
+
+
+def _texts(data: bytes) -> list[str]:
+    """Lines for people, without their ends."""
+    found = []
+    for raw in data.splitlines(keepends=True):
+        body = raw.decode("utf-8", "surrogateescape").rstrip("\r\n")
+        found.append(body)
+    return found

@@ -1,0 +1,140 @@
+"""`credhelper enable`: let profiles get their credentials through the helper."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+
+import click
+
+from credhelper.aws.config.apply import Plan, diff, plan_enable, shared_with, write
+from credhelper.errors import EXIT_FAILURE, EXIT_OK, CredhelperError, UsageError
+from credhelper.paths import Paths
+from credhelper.terminal import printable
+
+
+@click.command(name="enable")
+@click.argument("profiles", metavar="[PROFILE]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All profiles that use Identity Center.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--force", is_flag=True, help="Also where a profile has another credential_process.")
+def command(profiles: tuple[str, ...], *, everything: bool, dry_run: bool, yes: bool, force: bool) -> int:
+    """Let profiles get their credentials through credhelper.
+
+    Their sso_* lines in the AWS config become comments, and a credential_process line takes their place;
+    `credhelper disable` gives the same file back. Without PROFILE the one that AWS_PROFILE names is meant.
+    """
+    paths = Paths.of()
+    paths.check_owner()
+    names = chosen_names(profiles, os.environ, everything=everything)
+    plan = plan_enable(paths, os.environ, names, force=force)
+    if not carry_out(paths, plan, "Enable", dry_run=dry_run, yes=yes, install=True):
+        return EXIT_FAILURE
+    if plan.changes and not dry_run:
+        click.echo("Next: `credhelper login`, where `credhelper status` says that a session needs it.")
+    return outcome(plan, by_name=names is not None)
+
+
+def chosen_names(profiles: tuple[str, ...], environ: Mapping[str, str], *, everything: bool) -> list[str] | None:
+    """The profiles meant, or None for all. Raises UsageError where that is not clear."""
+    if everything:
+        if profiles:
+            raise UsageError("--all and names of profiles contradict each other", "Give one of them")
+        return None
+    if profiles:
+        return list(profiles)
+    if environ.get("AWS_PROFILE"):
+        return [environ["AWS_PROFILE"]]
+    raise UsageError("No profile is named", "Name one or more, or say --all, or set AWS_PROFILE")
+
+
+def carry_out(paths: Paths, plan: Plan, verb: str, *, dry_run: bool, yes: bool, install: bool) -> bool:
+    """Show, ask, write. Returns False where the answer was no.
+
+    Raises CredhelperError where there is nobody to ask, and FileChanged where another program wrote the file.
+    """
+    if plan.changes and (dry_run or not yes):
+        _show_diff(plan)
+    if plan.changes and not dry_run and not yes and not _confirmed(paths, plan, verb):
+        click.echo("Nothing was written.")
+        return False
+    if not dry_run:
+        _write(paths, plan, install=install)
+    _report(plan, verb, dry_run=dry_run)
+    return True
+
+
+def outcome(plan: Plan, *, by_name: bool) -> int:
+    """The exit code: a profile that was asked for by name and refused is a failure."""
+    return EXIT_FAILURE if by_name and plan.edit.refused else EXIT_OK
+
+
+def _write(paths: Paths, plan: Plan, *, install: bool) -> None:
+    from credhelper import resources  # noqa: PLC0415 - spares `--help` and `--dry-run` its imports
+
+    managed = plan.changes or any("already" in reason for _, reason in plan.edit.unchanged)
+    if install and managed:
+        resources.install_helper(paths)
+    if plan.changes:
+        write(plan)
+    if install and managed:
+        resources.remember_config(paths, plan.path)
+
+
+def _show_diff(plan: Plan) -> None:
+    colours = {"+": "green", "-": "red", "@": "cyan"} if use_colour() else {}
+    for line in diff(plan):
+        click.secho(printable(line), fg=colours.get(line[:1]))
+
+
+def _confirmed(paths: Paths, plan: Plan, verb: str) -> bool:
+    if not is_terminal():
+        raise CredhelperError("There is no terminal to ask on, and nothing was written", "Say --yes")
+    reason = shared_with(paths, plan.path)
+    if reason and not click.confirm(f"{printable(reason)}; another system may share it. Go on?", default=False):
+        return False
+    return click.confirm(f"{verb} {_counted(len(plan.edit.changed))} in {printable(str(plan.path))}?", default=True)
+
+
+def _report(plan: Plan, verb: str, *, dry_run: bool) -> None:
+    edit = plan.edit
+    for name, reason in edit.refused:
+        click.echo(f"Refused: {printable(name)}: {printable(reason)}")
+    for warning in edit.warnings:
+        click.echo(f"Mind: {printable(warning)}")
+    _report_unchanged(plan)
+    done = {"Enable": "enabled", "Disable": "disabled"}[verb]
+    if edit.changed:
+        text = f"{_counted(len(edit.changed))} {'would be ' if dry_run else ''}{done}"
+        listed = ", ".join(printable(name) for name in edit.changed[:20])
+        more = len(edit.changed) - 20
+        click.echo(f"{text}: {listed}{f' and {more} more' if more > 0 else ''}.")
+    elif not plan.changes:
+        click.echo("Nothing to change.")
+
+
+def _report_unchanged(plan: Plan) -> None:
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in plan.edit.unchanged:
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        if len(names) == 1:
+            click.echo(f"Left as it is: {printable(names[0])}: {printable(reason)}")
+        else:
+            click.echo(f"Left as they are: {_counted(len(names))}: {printable(reason)}")
+
+
+def _counted(count: int) -> str:
+    return "1 profile" if count == 1 else f"{count} profiles"
+
+
+def is_terminal() -> bool:
+    """Whether there is a person to ask."""
+    return sys.stdin.isatty()
+
+
+def use_colour() -> bool:
+    """Whether stdout is a terminal that wants colour."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
