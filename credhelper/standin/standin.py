@@ -201,7 +201,7 @@ class StandIn:
         """Log in without the flow, by the same rules.
 
         Returns:
-            The fields of a token file (FACTS of the cache: `startUrl region accessToken expiresAt clientId
+            The fields of a file of the AWS token cache (`startUrl region accessToken expiresAt clientId
             clientSecret registrationExpiresAt refreshToken?`; dates `%Y-%m-%dT%H:%M:%SZ`). Without the scope
             `sso:account:access` there is no `refreshToken`.
         """
