@@ -97,10 +97,16 @@ class IdentityCenter:
     def register_client(
         self, *, grant_types: list[str], redirect_uris: list[str] | None, issuer_url: str, scopes: tuple[str, ...]
     ) -> Registration:
-        """Register this program as a public client."""
+        """Register this program as a public client.
+
+        Without grant types none are named, and the registration is good for the device code and for refreshes: so
+        the AWS CLI registers for its device code logins.
+        """
         parameters: dict[str, Any] = {"clientName": f"credhelper-{__version__}", "clientType": "public"}
         if scopes:
-            parameters |= {"scopes": list(scopes), "grantTypes": grant_types, "issuerUrl": issuer_url}
+            parameters["scopes"] = list(scopes)
+        if grant_types:
+            parameters |= {"grantTypes": grant_types, "issuerUrl": issuer_url}
         if redirect_uris:
             parameters["redirectUris"] = redirect_uris
         return self._call(

@@ -1,0 +1,41 @@
+"""What went wrong at a login, in words for a person."""
+
+from __future__ import annotations
+
+from credhelper.errors import CredhelperError, UpstreamError
+from credhelper.terminal import printable
+
+AGAIN = "Run the same command again"
+
+_KNOWN = {
+    UpstreamError.OFFLINE: ("IAM Identity Center cannot be reached", "Check the network, proxy and region"),
+    UpstreamError.PORTAL: ("A web page answered in place of AWS", "Log in to this network first (open any web page)"),
+    UpstreamError.GARBAGE: ("IAM Identity Center gave an answer that makes no sense", "Check proxy and endpoints"),
+    "AccessDeniedException": ("The request was denied", "Log in again and choose Allow"),
+    "ExpiredTokenException": ("The code has expired", AGAIN),
+    "InvalidGrantException": ("The code was not accepted", AGAIN),
+    "TooManyRequestsException": ("AWS asks to slow down", "Wait a minute, then run the same command again"),
+    "InternalServerException": ("IAM Identity Center has trouble", "Wait a minute, then run the same command again"),
+    "InvalidRequestException": ("AWS does not accept this login", "Check the session's start URL and region"),
+    "InvalidScopeException": (
+        "AWS does not know one of the session's scopes",
+        "Check sso_registration_scopes in the AWS config",
+    ),
+    "InvalidRequestRegionException": ("The session's region is not where it lives", "Check sso_region"),
+}
+# The registration is what is wrong: a new one is made, once.
+BAD_REGISTRATION = frozenset({"InvalidClientException", "UnauthorizedClientException"})
+
+
+class LoginFailed(CredhelperError):
+    """A login that came to nothing; nothing was written."""
+
+
+def explain(error: UpstreamError) -> LoginFailed:
+    """The failure of a call, without anything that was sent or received but the error's own code."""
+    known = _KNOWN.get(error.code)
+    if known is None:
+        return LoginFailed(f"{error.operation} failed: {printable(error.code[:60])}", AGAIN)
+    message, remedy = known
+    reason = error.detail if error.code in {UpstreamError.OFFLINE, UpstreamError.GARBAGE} else ""
+    return LoginFailed(f"{message} ({printable(reason)})" if reason else message, remedy)

@@ -1,0 +1,132 @@
+"""One login from beginning to end: registration, the person, the token on disk."""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from credhelper.aws.identity_center import IdentityCenter, Registration, TokenGrant
+from credhelper.aws.login import device, pkce
+from credhelper.aws.login.failures import BAD_REGISTRATION, explain
+from credhelper.aws.login.registration import Registrations, Wanted
+from credhelper.aws.login.ui import Ui
+from credhelper.aws.records import LoginRecord, LoginRecords
+from credhelper.aws.tokens import Found, TokenCache
+from credhelper.core.clock import Clock
+from credhelper.errors import UpstreamError
+from credhelper.model import DEFAULT_SCOPE, Session, Token
+
+# Seconds. What cannot be renewed and ends within this is as good as over; a login near the cap is a new session.
+SHORT = 15 * 60.0
+NEAR_CAP = 30 * 60.0
+
+
+class Method(enum.Enum):
+    """How the person logs in."""
+
+    PKCE = "pkce"
+    DEVICE = "device"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How time passes for a login; tests have their own."""
+
+    sleep: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+
+
+def suffices(found: Found | None, now: float, *, cap_at: float | None = None) -> bool:
+    """Whether there is no need to log in.
+
+    Args:
+        found: the session's token, if it has one.
+        cap_at: the session's absolute end in seconds since the epoch, where it is known.
+    """
+    if found is None:
+        return False
+    if cap_at is not None and cap_at - now <= NEAR_CAP:
+        return False
+    if renewable(found, now):
+        return found.token.expires_at > now
+    return found.token.expires_at - now > SHORT
+
+
+def renewable(found: Found | None, now: float) -> bool:
+    """Whether the token can be renewed without a person."""
+    return found is not None and not found.borrowed and found.token.refreshable(now)
+
+
+def log_in(
+    session: Session,
+    *,
+    cache: TokenCache,
+    records: LoginRecords,
+    center: IdentityCenter,
+    clock: Clock,
+    method: Method,
+    ui: Ui,
+    pace: Pace | None = None,
+) -> Token:
+    """Log in to `session`, write its token file and return the token.
+
+    The caller holds the lease on the session. A session that a legacy profile amounts to gets the scope
+    `sso:account:access` too, without which there is no refresh token.
+
+    Raises LoginFailed, CredhelperError. Nothing is written then, save perhaps a client registration.
+    """
+    pace = pace or Pace()
+    scopes = session.scopes
+    if not scopes or (session.legacy and DEFAULT_SCOPE not in scopes):
+        scopes = (*scopes, DEFAULT_SCOPE)
+    wanted = (
+        Wanted(session, scopes, pkce.GRANT_TYPES, pkce.REDIRECT_URIS)
+        if method is Method.PKCE
+        else Wanted(session, scopes, device.GRANT_TYPES)
+    )
+
+    def attempt(registration: Registration) -> TokenGrant:
+        if method is Method.PKCE:
+            return pkce.fetch(
+                center, registration, session=session.name, scopes=scopes, ui=ui, monotonic=pace.monotonic
+            )
+        return device.fetch(
+            center, registration, start_url=session.start_url, ui=ui, sleep=pace.sleep, monotonic=pace.monotonic
+        )
+
+    registrations = Registrations(cache.folder, clock)
+    try:
+        registration = registrations.get(center, wanted)
+        try:
+            grant = attempt(registration)
+        except UpstreamError as error:
+            if error.code not in BAD_REGISTRATION:
+                raise
+            ui.say("AWS no longer knows this program; registering it anew.")
+            registration = registrations.get(center, wanted, fresh=True)
+            grant = attempt(registration)
+    except UpstreamError as error:
+        raise explain(error) from error
+    token = _token(session, grant, registration, clock.now())
+    key = session.cache_key
+    with cache.lock(key):
+        # The record comes first: whoever sees the new token file must find the endpoints that it belongs to.
+        records.write(key, LoginRecord.of(token, center.endpoints, clock.now()))
+        cache.write(key, token)
+    return token
+
+
+def _token(session: Session, grant: TokenGrant, registration: Registration, now: float) -> Token:
+    return Token(
+        access_token=grant.access_token,
+        expires_at=now + grant.expires_in,
+        start_url=session.start_url,
+        region=session.region,
+        refresh_token=grant.refresh_token,
+        client_id=registration.client_id,
+        client_secret=registration.client_secret,
+        registration_expires_at=registration.expires_at,
+        lifetime=grant.expires_in,
+    )

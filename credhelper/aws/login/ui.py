@@ -1,0 +1,34 @@
+"""What a login needs of whoever sits in front of it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Ui(Protocol):
+    """The person's side of a login. A method may raise to call the login off.
+
+    Attributes:
+        input_fd: a descriptor on which the person may paste the redirect address, or None.
+    """
+
+    @property
+    def input_fd(self) -> int | None: ...
+
+    def say(self, message: str) -> None:
+        """One message, of lines without control characters."""
+
+    def show_page(self, url: str) -> None:
+        """Bring the person to the login page `url`, which was checked by `browser.check_page`."""
+
+    def show_code(self, code: str, page: str, complete: str) -> None:
+        """Show the device code, the page at which to type it, and the address with the code in it (both checked)."""
+
+    def waiting(self, what: str, left: float) -> None:
+        """Called about once a second; `left` in seconds."""
+
+    def done_waiting(self) -> None:
+        """The wait is over, one way or the other."""
+
+    def read_input(self) -> list[str] | None:
+        """The whole lines that have arrived on `input_fd`, perhaps none; None at its end."""

@@ -1,0 +1,189 @@
+"""`credhelper login`: log in to a session, unless that is not needed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator, Mapping
+
+import click
+
+from credhelper import resources, settings
+from credhelper.agent import Agent
+from credhelper.aws import browser
+from credhelper.aws.centers import Centers
+from credhelper.aws.identity_center import IdentityCenter
+from credhelper.aws.login.flow import Method, log_in, renewable, suffices
+from credhelper.aws.records import LoginRecords
+from credhelper.aws.renewal import renew
+from credhelper.aws.targets import resolve_session
+from credhelper.aws.tokens import Found, TokenCache
+from credhelper.cli.person import person
+from credhelper.core.clock import Clock
+from credhelper.endpoints import endpoints_from_environment, is_loopback
+from credhelper.errors import CredhelperError, TokenUnreadable, UpstreamError
+from credhelper.model import Endpoints, Network, Session
+from credhelper.paths import Paths
+from credhelper.terminal import duration, local_time, printable
+
+# Other logins to the same session that we wait for before we give up on them.
+_JOINS = 3
+
+
+@click.command("login")
+@click.argument("name", required=False)
+@click.option("--device", is_flag=True, help="Use a device code: for machines without a browser.")
+@click.option("--no-browser", is_flag=True, help="Print the page's address; the redirect address may be pasted.")
+@click.option("--force", is_flag=True, help="Log in although the session can still be used.")
+def command(name: str | None, *, device: bool, no_browser: bool, force: bool) -> None:
+    """Log in to the session NAME, or to the one that the profile NAME uses.
+
+    Without NAME: the session of $AWS_PROFILE, else the only session there is.
+    """
+    if device and no_browser:
+        raise click.UsageError("--no-browser belongs to the login in a browser; --device needs none.")
+    paths = Paths.of()
+    paths.check_owner()
+    session = resolve_session(name, os.environ, paths)
+    method = choose_method(device=device, no_browser=no_browser, environ=os.environ)
+    Login(session, paths, os.environ).run(method, open_browser=not no_browser, force=force)
+
+
+def choose_method(*, device: bool, no_browser: bool, environ: Mapping[str, str]) -> Method:
+    """PKCE, save where a device code was asked for, or no browser can be opened here and nobody said otherwise."""
+    if device or (not no_browser and not browser.commands(environ)):
+        return Method.DEVICE
+    return Method.PKCE
+
+
+class Login:
+    """One run of the command for one session."""
+
+    def __init__(self, session: Session, paths: Paths, environ: Mapping[str, str]) -> None:
+        self._session = session
+        self._shown = printable(session.name)
+        self._paths = paths
+        self._environ = environ
+        self._clock = Clock()
+        self._cache = TokenCache(paths.token_cache, paths.locks)
+        self._records = LoginRecords(paths.state / "logins")
+        self._agent = Agent(paths, environ)
+
+    def run(self, method: Method, *, open_browser: bool, force: bool) -> None:
+        """Log in where that is needed, and say how things stand. Raises CredhelperError."""
+        settings.record_network(self._paths, self._environ)
+        self._start_daemon()
+        if not force and self._is_logged_in():
+            return
+        for _ in range(_JOINS):
+            with self._lease() as mine:
+                if mine:
+                    # Another login may have ended between the look above and the lease.
+                    if force or not self._is_logged_in():
+                        self._log_in(method, open_browser=open_browser)
+                    return
+            click.echo(f"Another login to {self._shown} has ended.")
+            force = False
+            if self._is_logged_in():
+                return
+        raise CredhelperError(f"other logins to {self._shown} are in the way", "Wait for them, then try again")
+
+    def _log_in(self, method: Method, *, open_browser: bool) -> None:
+        click.echo(f"Logging in to {self._shown} ({printable(self._session.start_url)}).")
+        center = self._center()
+        try:
+            with person(open_browser=open_browser, read_stdin=not open_browser, environ=self._environ) as someone:
+                token = log_in(
+                    self._session,
+                    cache=self._cache,
+                    records=self._records,
+                    center=center,
+                    clock=self._clock,
+                    method=method,
+                    ui=someone,
+                )
+        finally:
+            center.close()
+        if self._paths.helper.exists():
+            with contextlib.suppress(CredhelperError):
+                resources.install_helper(self._paths)
+        with contextlib.suppress(CredhelperError):
+            self._agent.call("reload")
+        now = self._clock.now()
+        until = local_time(token.expires_at, now)
+        ending = "and renews itself" if token.refreshable(now) else "and cannot be renewed"
+        click.secho(f"Logged in to {self._shown} until {until}, {ending}.", fg="green")
+
+    def _is_logged_in(self) -> bool:
+        """Whether nothing needs to be done, after a silent renewal where that helps; says so."""
+        found = self._find()
+        if renewable(found, self._clock.now()) and not suffices(found, self._clock.now()):
+            found = self._renewed(found)
+        now = self._clock.now()
+        if found is None or not suffices(found, now):
+            return False
+        left = duration(found.token.expires_at - now)
+        until = local_time(found.token.expires_at, now)
+        ending = "renews itself" if renewable(found, now) else "cannot be renewed"
+        click.echo(f"Already logged in to {self._shown} until {until} ({left} left; {ending}).")
+        return True
+
+    def _renewed(self, found: Found | None) -> Found | None:
+        """The token after a try to renew it without the person; that it failed is no news: a login follows."""
+        centers = Centers(self._records, lambda: settings.load(self._paths), self._clock)
+        with contextlib.closing(centers):
+            try:
+                renew(
+                    self._session,
+                    cache=self._cache,
+                    records=self._records,
+                    center_for=centers.for_token,
+                    clock=self._clock,
+                )
+            except (UpstreamError, TokenUnreadable, CredhelperError):
+                return found
+        return self._find()
+
+    def _find(self) -> Found | None:
+        try:
+            return self._cache.find(self._session, self._clock.now())
+        except TokenUnreadable:
+            return None  # the login replaces it
+
+    def _start_daemon(self) -> None:
+        try:
+            self._agent.start()
+        except CredhelperError as error:
+            click.echo(f"credhelper: {printable(str(error))} (the login goes on without it)", err=True)
+
+    @contextlib.contextmanager
+    def _lease(self) -> Iterator[bool]:
+        """Hold the lease on this session: False after another login has ended. Without a daemon it is ours."""
+        notice = threading.Timer(
+            1.0, click.echo, [f"Another login to {self._shown} is under way; waiting for it to end."]
+        )
+        notice.daemon = True
+        with contextlib.ExitStack() as stack:
+            notice.start()
+            try:
+                mine = stack.enter_context(self._agent.login_lease(self._session.cache_key))
+            except CredhelperError:
+                mine = True
+            finally:
+                notice.cancel()
+                notice.join()
+            yield mine
+
+    def _center(self) -> IdentityCenter:
+        """The service as the person's own environment and settings lead to it."""
+        theirs = endpoints_from_environment(self._environ)
+        known = settings.load(self._paths)
+        named = known.endpoints.get(self._session.name, Endpoints())
+        endpoints = Endpoints(
+            oidc=theirs.oidc or named.oidc, portal=theirs.portal or named.portal, sts=theirs.sts or named.sts
+        )
+        network = known.network
+        if endpoints.oidc and is_loopback(endpoints.oidc):
+            network = Network(proxies={}, ca_bundle=network.ca_bundle)
+        return IdentityCenter(self._session.region, endpoints, network, self._clock)

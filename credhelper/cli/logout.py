@@ -1,0 +1,114 @@
+"""`credhelper logout`: end sessions here and on the server."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+
+import click
+
+from credhelper import settings
+from credhelper.agent import Agent
+from credhelper.aws.identity_center import IdentityCenter
+from credhelper.aws.logout import Farewell, forget_cli_credentials, log_out, log_out_of_rest
+from credhelper.aws.records import LoginRecords
+from credhelper.aws.targets import resolve_session
+from credhelper.aws.tokens import TokenCache
+from credhelper.aws.world import World
+from credhelper.core.clock import Clock
+from credhelper.endpoints import is_loopback
+from credhelper.errors import CredhelperError
+from credhelper.model import Endpoints, Network, Profile, Session
+from credhelper.paths import Paths
+from credhelper.terminal import printable
+
+
+@click.command("logout")
+@click.argument("names", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All sessions, and every other token in the AWS cache.")
+def command(names: tuple[str, ...], *, everything: bool) -> None:
+    """Log out of the sessions NAME…, or of those that the profiles NAME… use.
+
+    Without NAME: of the session of $AWS_PROFILE, else of the only session there is. The server is told, token files
+    are removed, credentials are forgotten. Programs that hold role credentials keep them until they end.
+    """
+    if names and everything:
+        raise click.UsageError("Give names or --all, not both.")
+    paths = Paths.of()
+    paths.check_owner()
+    Logout(paths, os.environ).run(names, everything=everything)
+
+
+class Logout:
+    """One run of the command."""
+
+    def __init__(self, paths: Paths, environ: Mapping[str, str]) -> None:
+        self._paths = paths
+        self._environ = environ
+        self._clock = Clock()
+        self._cache = TokenCache(paths.token_cache, paths.locks)
+        self._records = LoginRecords(paths.state / "logins")
+        self._agent = Agent(paths, environ)
+        self._network = settings.load(paths).network
+
+    def run(self, names: Sequence[str], *, everything: bool) -> None:
+        """Log out and say what happened. Raises CredhelperError where the server could not be told."""
+        world = World.of(self._paths, self._environ)
+        if everything:
+            sessions = world.sessions()
+        else:
+            resolved = [resolve_session(name, self._environ, self._paths) for name in (names or (None,))]
+            sessions = list({session.id: session for session in resolved}.values())
+        farewells = [self._leave(session) for session in sessions]
+        if everything:
+            rest = log_out_of_rest(cache=self._cache, center_for=self._center)
+            if rest.removed:
+                click.echo(f"Removed {_count(rest.removed, 'more token file')} of sessions that no config names.")
+            farewells.append(rest)
+        entries = forget_cli_credentials(
+            self._paths.cli_cache, None if everything else _profiles_of(world.profiles(), sessions)
+        )
+        if entries:
+            click.echo(f"Removed {_count(entries, 'file')} with role credentials from the AWS CLI's cache.")
+        for key in [""] if everything else [session.cache_key for session in sessions]:
+            with contextlib.suppress(CredhelperError):
+                self._agent.call("forget", key=key)
+        if not entries and not any(done.removed or done.stuck for done in farewells):
+            shown = "any session" if everything else " or ".join(printable(session.name) for session in sessions)
+            click.echo(f"Not logged in to {shown}; there was nothing to do.")
+        _complain(farewells)
+
+    def _leave(self, session: Session) -> Farewell:
+        done = log_out(session, cache=self._cache, records=self._records, center_for=self._center)
+        if done.removed and not done.stuck:
+            suffix = "" if not done.untold else ", on this machine only"
+            click.echo(f"Logged out of {printable(session.name)}{suffix}.")
+        return done
+
+    def _center(self, region: str, endpoints: Endpoints) -> IdentityCenter:
+        network = self._network
+        if endpoints.portal and is_loopback(endpoints.portal):
+            network = Network(proxies={}, ca_bundle=network.ca_bundle)
+        return IdentityCenter(region, endpoints, network, self._clock, timeout=5.0)
+
+
+def _profiles_of(profiles: Sequence[Profile], sessions: Sequence[Session]) -> list[Profile]:
+    ids = {session.id for session in sessions}
+    return [profile for profile in profiles if profile.session is not None and profile.session.id in ids]
+
+
+def _complain(farewells: Sequence[Farewell]) -> None:
+    stuck = [reason for done in farewells for reason in done.stuck]
+    if stuck:
+        raise CredhelperError(printable(stuck[0]), "Remove the file yourself, then log out again")
+    untold = list(dict.fromkeys(reason for done in farewells for reason in done.untold))
+    if untold:
+        raise CredhelperError(
+            f"the token files are gone, but the server could not be told: {printable('; '.join(untold))}",
+            "Its side of the session ends by itself; to end it now, sign out in the access portal",
+        )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

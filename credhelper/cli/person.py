@@ -1,0 +1,195 @@
+"""The person at the terminal during a login: what they are shown, and what they may paste."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import termios
+from collections.abc import Iterator, Mapping
+from typing import IO, Any, Self
+
+import click
+
+from credhelper.aws import browser
+from credhelper.endpoints import is_loopback
+from credhelper.errors import CredhelperError
+from credhelper.terminal import printable
+
+_MAX_PASTE = 64 * 1024
+
+
+class Person:
+    """The `Ui` of a login, on this process's stdin and stdout. Use as a context manager: it gives the terminal back.
+
+    Args:
+        open_browser: False prints the page's address only.
+        read_stdin: take a pasted address even where stdin is no terminal.
+        environ: for `$BROWSER` and the display.
+    """
+
+    def __init__(self, *, open_browser: bool, read_stdin: bool, environ: Mapping[str, str]) -> None:
+        self._open_browser = open_browser
+        self._environ = environ
+        self._live = sys.stdout.isatty()
+        self._line_shown = False
+        self._told = False
+        self._pasted = b""
+        self._terminal: tuple[int, list[Any]] | None = None
+        self._input = _input_of(sys.stdin, read_stdin=read_stdin)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.done_waiting()
+
+    @property
+    def input_fd(self) -> int | None:
+        return self._input
+
+    def say(self, message: str) -> None:
+        self._clear_line()
+        click.echo(message)
+
+    def show_page(self, url: str) -> None:
+        if self._open_browser and self._opened(url):
+            self.say("Opened the login page in your browser. If you do not see it, open this address yourself:")
+        else:
+            self.say("Open this address in a browser:")
+        click.echo(f"\n  {url}\n")
+        if self._input is not None:
+            self.say(
+                "If that browser is on another machine, it ends at a page of 127.0.0.1 that it cannot show: "
+                "paste the address of that page here."
+            )
+            self._take_keys()
+
+    def show_code(self, code: str, page: str, complete: str) -> None:
+        opened = self._open_browser and self._opened(complete)
+        if self._live:
+            click.echo(qr_code(complete))
+        self.say(f"Your code: {code}")
+        self.say(
+            "Opened the login page in your browser; check that it shows this code."
+            if opened
+            else f"Open {page} on any device and type it in, or open {complete} and check that it shows this code."
+        )
+
+    def waiting(self, what: str, left: float) -> None:
+        minutes, seconds = divmod(int(left), 60)
+        if not self._live:
+            if not self._told:
+                self._told = True
+                click.echo(f"Waiting for {what}, for {minutes}:{seconds:02} at most.")
+            return
+        pasted = f" ({len(self._pasted)} characters pasted; press Enter)" if self._pasted else ""
+        click.echo(f"\r\x1b[KWaiting for {what}, {minutes}:{seconds:02} left{pasted} ", nl=False)
+        self._line_shown = True
+
+    def done_waiting(self) -> None:
+        self._clear_line()
+        if self._terminal is not None:
+            fd, mode = self._terminal
+            self._terminal = None
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(fd, termios.TCSADRAIN, mode)
+
+    def read_input(self) -> list[str] | None:
+        fd = self._input
+        if fd is None:
+            return None
+        if os.isatty(fd) and not _in_foreground(fd):
+            return []  # reading would stop the process
+        try:
+            part = os.read(fd, 4096)
+        except OSError:
+            part = b""
+        if not part:
+            self._input = None
+            rest, self._pasted = self._pasted, b""
+            return [rest.decode("utf-8", "replace")] if rest else None
+        *lines, self._pasted = self._edit(part).replace(b"\r", b"\n").split(b"\n")
+        self._pasted = self._pasted[:_MAX_PASTE]
+        return [line.decode("utf-8", "replace") for line in lines]
+
+    def _edit(self, part: bytes) -> bytes:
+        """What was typed so far with `part`: without the terminal's line editing, we do the little that is needed."""
+        if self._terminal is None:
+            return self._pasted + part
+        text = bytearray(self._pasted)
+        for byte in part:
+            if byte in {0x7F, 0x08}:
+                del text[-1:]
+            elif byte == 0x15:  # Ctrl-U
+                text.clear()
+            else:
+                text.append(byte)
+        return bytes(text)
+
+    def _take_keys(self) -> None:
+        """Let the terminal hand over what is typed at once and unshown.
+
+        In its usual mode a line holds 4,095 characters, on macOS 1,023, and a pasted address is cut off there; and it
+        would be written across the line that counts the time.
+        """
+        fd = self._input
+        if fd is None or not os.isatty(fd) or not _in_foreground(fd):
+            return
+        with contextlib.suppress(termios.error):
+            before = termios.tcgetattr(fd)
+            mode = termios.tcgetattr(fd)
+            mode[3] &= ~(termios.ICANON | termios.ECHO)
+            mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
+            termios.tcsetattr(fd, termios.TCSADRAIN, mode)
+            self._terminal = fd, before
+
+    def _opened(self, url: str) -> bool:
+        try:
+            return browser.open_page(url, self._environ, loopback=is_loopback(url))
+        except CredhelperError as error:
+            self.say(printable(str(error)))
+            return False
+
+    def _clear_line(self) -> None:
+        if self._line_shown:
+            self._line_shown = False
+            click.echo("\r\x1b[K", nl=False)
+
+
+@contextlib.contextmanager
+def person(*, open_browser: bool, read_stdin: bool, environ: Mapping[str, str]) -> Iterator[Person]:
+    """A `Person` for one login."""
+    with Person(open_browser=open_browser, read_stdin=read_stdin, environ=environ) as someone:
+        yield someone
+
+
+def qr_code(text: str) -> str:
+    """A QR code for a terminal, black on white whatever the terminal's own colours are, with its quiet zone."""
+    import segno  # noqa: PLC0415 - needed for a device code alone
+
+    matrix = [list(row) for row in segno.make(text, error="l", micro=False).matrix_iter(border=2)]
+    if len(matrix) % 2:
+        matrix.append([0] * len(matrix[0]))
+    marks = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
+    lines = []
+    for upper, lower in zip(matrix[::2], matrix[1::2], strict=True):
+        drawn = "".join(marks[bool(top), bool(bottom)] for top, bottom in zip(upper, lower, strict=True))
+        lines.append(f"\x1b[38;2;0;0;0;48;2;255;255;255m{drawn}\x1b[0m")
+    return "\n".join(lines)
+
+
+def _input_of(stream: IO[str] | None, *, read_stdin: bool) -> int | None:
+    try:
+        fd = stream.fileno() if stream is not None else None
+    except (io.UnsupportedOperation, ValueError, OSError):
+        return None
+    return fd if fd is not None and (read_stdin or os.isatty(fd)) else None
+
+
+def _in_foreground(fd: int) -> bool:
+    try:
+        return os.tcgetpgrp(fd) == os.getpgrp()
+    except OSError:
+        return False

@@ -1,0 +1,200 @@
+"""`credhelper whoami`: which identity a profile has, asked of AWS itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import click
+
+from credhelper.errors import ConfigError, CredhelperError, LoginNeeded
+from credhelper.terminal import printable
+
+_RESERVED = re.compile(r"AWSReservedSSO_(?P<role>.+)_[0-9a-f]{16}")
+# Botocore's errors that end with a login, by class name: they come from its own SSO provider.
+_LOGIN_ERRORS = {
+    "UnauthorizedSSOTokenError",
+    "SSOTokenLoadError",
+    "TokenRetrievalError",
+    "PendingAuthorizationExpiredError",
+}
+_OFFLINE_ERRORS = {
+    "EndpointConnectionError",
+    "ConnectTimeoutError",
+    "ReadTimeoutError",
+    "ConnectionClosedError",
+    "ProxyConnectionError",
+    "SSLError",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The answer; `role` and `person` are None where the ARN names none."""
+
+    profile: str | None
+    account: str
+    role: str | None
+    person: str | None
+    arn: str
+
+
+@click.command("whoami")
+@click.argument("profile", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def command(profile: str | None, *, as_json: bool) -> None:
+    """Ask AWS which identity PROFILE has (default: $AWS_PROFILE, else `default`)."""
+    identity = ask(profile, os.environ)
+    if as_json:
+        click.echo(json.dumps(asdict(identity), indent=2))
+        return
+    for name, value in asdict(identity).items():
+        click.echo(f"{name + ':':9}{printable(value) if value else '-'}")
+
+
+def ask(profile: str | None, environ: Mapping[str, str]) -> Identity:
+    """Call `sts get-caller-identity` as `profile`, through boto3 as any program would.
+
+    Raises LoginNeeded, UsageError for a profile that is not there, ConfigError, CredhelperError.
+    """
+    import boto3  # noqa: PLC0415 - costs 0.2 s
+    from botocore.config import Config  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    name = profile or environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE")
+    keys_in_the_way = bool(environ.get("AWS_ACCESS_KEY_ID"))
+    try:
+        # A profile named outright wins over keys in the environment; $AWS_PROFILE alone does not.
+        session, shown = _session(boto3, name, keys_in_the_way=keys_in_the_way)
+        if keys_in_the_way and shown is not None:
+            click.echo(
+                "credhelper: AWS_ACCESS_KEY_ID is set: most programs use those keys in place of the profile. "
+                "Unset it.",
+                err=True,
+            )
+        client = session.client(
+            "sts",
+            region_name=session.region_name or _sso_region(session) or "us-east-1",
+            config=Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2}),
+        )
+        try:
+            answer = client.get_caller_identity()
+        finally:
+            client.close()
+        return identity_of(shown, str(answer["Account"]), str(answer["Arn"]))
+    except ClientError as error:
+        raise _refused(error.response.get("Error", {}), name) from None
+    except BotoCoreError as error:
+        raise _failed(error, name) from None
+    except KeyError:
+        raise CredhelperError("AWS gave an answer that makes no sense", "Check proxy and endpoints") from None
+
+
+def _session(boto3: Any, name: str | None, *, keys_in_the_way: bool) -> tuple[Any, str | None]:
+    if name is None:
+        session = boto3.Session()
+        if keys_in_the_way and "default" not in session.available_profiles:
+            return session, None
+        name = "default"
+    return boto3.Session(profile_name=name), name
+
+
+def _sso_region(session: Any) -> str | None:
+    """Where a profile without a region of its own logs in; the same partition at least."""
+    core = session._session
+    scoped = core.get_scoped_config()
+    sso_session = core.full_config.get("sso_sessions", {}).get(scoped.get("sso_session"), {})
+    region = scoped.get("sso_region") or sso_session.get("sso_region")
+    return region if isinstance(region, str) else None
+
+
+def identity_of(profile: str | None, account: str, arn: str) -> Identity:
+    """Read an ARN of sts or iam: `…:assumed-role/ROLE/SESSION`, `…:user/PATH/NAME`, `…:root`."""
+    kind, *rest = arn.split(":", 5)[-1].split("/")
+    role = person = None
+    if kind == "assumed-role" and len(rest) >= 2:
+        found = _RESERVED.fullmatch(rest[0])
+        role, person = found["role"] if found else rest[0], rest[-1]
+    elif kind in {"user", "federated-user"} and rest:
+        person = rest[-1]
+    elif kind == "root":
+        person = "root"
+    return Identity(profile, account, role, person, arn)
+
+
+def _refused(error: Mapping[str, Any], name: str | None) -> CredhelperError:
+    code = printable(str(error.get("Code", "Unknown")))
+    if code in {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}:
+        return LoginNeeded(f"the credentials{_of(name)} have expired", _login(name))
+    if code == "UnauthorizedException":
+        return LoginNeeded(f"not logged in{_for(name)}", _login(name))
+    if code in {
+        "InvalidClientTokenId",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+        "IncompleteSignature",
+    }:
+        return CredhelperError(
+            f"AWS does not accept the keys{_of(name)} ({code})",
+            "Check aws_access_key_id and aws_secret_access_key in ~/.aws, and AWS_… in the environment",
+        )
+    if code == "ForbiddenException":
+        return CredhelperError(
+            f"the role{_of(name)} is not assigned to you", "Check sso_account_id and sso_role_name"
+        )
+    return CredhelperError(
+        f"AWS refused to say who you are: {code}", "Try again, or ask the account's administrators"
+    )
+
+
+def _failed(error: Exception, name: str | None) -> CredhelperError:
+    kind = type(error).__name__
+    if kind == "ProfileNotFound":
+        return _no_profile(name or "default")
+    if kind == "CredentialRetrievalError":
+        return _helper_said(error, name)
+    if kind in _LOGIN_ERRORS:
+        return LoginNeeded(f"not logged in{_for(name)}", _login(name))
+    if kind in {"NoCredentialsError", "PartialCredentialsError", "CredentialsError"}:
+        return CredhelperError(
+            f"there are no credentials{_for(name)}", "Run `credhelper status` to see which profiles have some"
+        )
+    if kind in {"ConfigParseError", "ConfigNotFound", "InvalidConfigError"}:
+        return ConfigError(f"boto3 cannot use the AWS config ({kind})", "Check ~/.aws/config and ~/.aws/credentials")
+    if kind in _OFFLINE_ERRORS:
+        return CredhelperError(f"AWS cannot be reached ({kind})", "Check the network and the proxy")
+    return CredhelperError(f"boto3 failed: {kind}", "Run `credhelper status`")
+
+
+def _helper_said(error: Exception, name: str | None) -> CredhelperError:
+    """The helper's own words. Botocore keeps its stderr and loses its exit code."""
+    text = str(getattr(error, "kwargs", {}).get("error_msg", "")).strip()
+    text = printable(" ".join(text.split())).removeprefix("credhelper: ")[:500]
+    if "credhelper login" in text or "log in" in text.lower():
+        return LoginNeeded(text)
+    return CredhelperError(f"the credential process{_of(name)} failed: {text or 'it said nothing'}")
+
+
+def _no_profile(name: str) -> CredhelperError:
+    import botocore.session  # noqa: PLC0415
+
+    from credhelper.aws.targets import unknown  # noqa: PLC0415
+
+    core = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+    return unknown("profile", name, core.available_profiles)
+
+
+def _of(name: str | None) -> str:
+    return f" of {printable(name)}" if name else ""
+
+
+def _for(name: str | None) -> str:
+    return f" for {printable(name)}" if name else ""
+
+
+def _login(name: str | None) -> str:
+    return f"Run `credhelper login {printable(name)}`" if name else "Run `credhelper login`"

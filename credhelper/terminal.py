@@ -1,0 +1,33 @@
+"""What a terminal is shown: text from outside made harmless, and moments in local time."""
+
+from __future__ import annotations
+
+import math
+import time
+
+
+def printable(text: str) -> str:
+    """`text` with everything that is no visible character written as an escape.
+
+    Control characters could move the cursor, retitle the window or hide what stands there; so could the format
+    characters that turn the direction of writing. Undecodable bytes (surrogates) become escapes too, so that the
+    result can always be encoded.
+    """
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def local_time(moment: float, now: float) -> str:
+    """`moment` (seconds since the epoch) as `HH:MM` of this machine's zone, with the day where it is not today's."""
+    then, today = time.localtime(moment), time.localtime(now)
+    if then[:3] == today[:3]:
+        return time.strftime("%H:%M", then)
+    return time.strftime("%a %d %b %H:%M", then)
+
+
+def duration(seconds: float) -> str:
+    """A length of time for a sentence: `45 seconds`, `60 minutes`, `7 hours`, `3 days`; rounded down."""
+    for size, unit in ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)} {unit}"
+    whole = max(0, math.ceil(seconds))
+    return "1 second" if whole == 1 else f"{whole} seconds"
