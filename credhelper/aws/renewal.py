@@ -33,17 +33,25 @@ class Result(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A renewed token that is not in the file yet, and the access token that the file holds instead."""
+
+    token: Token
+    replaced: str = dataclasses.field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The result and the token that now counts; None where there is none.
 
     Attributes:
-        replaced: for UNSAVED, the access token that the file still holds.
+        held: for UNSAVED, what to pass to the next call.
         problem: for UNSAVED, why the file could not be written.
     """
 
     result: Result
     token: Token | None = None
-    replaced: str | None = dataclasses.field(default=None, repr=False)
+    held: Held | None = None
     problem: str | None = None
 
 
@@ -56,6 +64,7 @@ def renew(
     clock: Clock,
     force: bool = False,
     rejected: str | None = None,
+    held: Held | None = None,
 ) -> Outcome:
     """Renew the token of `session` if that is still due once the lock is held.
 
@@ -63,19 +72,27 @@ def renew(
         center_for: gives the client whose endpoints this token may be sent to.
         force: renew although the token has more than the margin left.
         rejected: an access token that AWS no longer accepts; a file that still holds it is renewed.
+        held: a token that an earlier call renewed but could not write; while the file still holds what it replaced,
+            it is the one that counts, and it is written now if it need not be renewed itself.
 
     Raises UpstreamError where AWS refuses or cannot be reached, TokenUnreadable, and CredhelperError where the lock
     cannot be had.
     """
     key = session.cache_key
     with cache.lock(key):
-        token = cache.read(key)
-        if token is None or not _belongs(token, session):
+        in_file = cache.read(key)
+        if in_file is None or not _belongs(in_file, session):
             return Outcome(Result.GONE)
+        holding = held is not None and in_file.access_token == held.replaced
+        token = held.token if held is not None and holding else in_file
         now = clock.now()
         due = renew_at(token.expires_at, known_lifetime(records, key, token)) <= now
         if token.access_token != rejected and not due and not force:
-            return Outcome(Result.ADOPTED, token)
+            return (
+                _save(key, token, in_file, cache=cache, records=records)
+                if holding
+                else Outcome(Result.ADOPTED, token)
+            )
         if not token.refreshable(now):
             return Outcome(Result.IMPOSSIBLE, token)
         center = center_for(session, token)
@@ -90,7 +107,7 @@ def renew(
             present = cache.read(key)
             if present is None:
                 return Outcome(Result.GONE)
-            if not _same(present, token):
+            if not _same(present, in_file):
                 return Outcome(Result.ADOPTED, present)
             raise
         renewed = dataclasses.replace(
@@ -100,20 +117,7 @@ def renew(
             lifetime=grant.expires_in,
             refresh_token=grant.refresh_token or token.refresh_token,
         )
-        return _save(key, renewed, token, cache=cache, records=records)
-
-
-def save_late(
-    session: Session, renewed: Token, replaced: str, *, cache: TokenCache, records: LoginRecords
-) -> Outcome:
-    """Try again to write a token whose write failed, unless the file has changed or vanished meanwhile."""
-    with cache.lock(session.cache_key):
-        present = cache.read(session.cache_key)
-        if present is None:
-            return Outcome(Result.GONE)
-        if present.access_token != replaced:
-            return Outcome(Result.ADOPTED, present)
-        return _save(session.cache_key, renewed, present, cache=cache, records=records)
+        return _save(key, renewed, in_file, cache=cache, records=records)
 
 
 def known_lifetime(records: LoginRecords, key: str, token: Token) -> float:
@@ -133,7 +137,7 @@ def _save(key: str, renewed: Token, sent: Token, *, cache: TokenCache, records: 
     try:
         cache.write(key, renewed)
     except CredhelperError as error:
-        return Outcome(Result.UNSAVED, renewed, replaced=sent.access_token, problem=str(error))
+        return Outcome(Result.UNSAVED, renewed, held=Held(renewed, sent.access_token), problem=str(error))
     record = records.read(key)
     if record is not None and record.matches(renewed):
         try:

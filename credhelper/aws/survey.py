@@ -1,0 +1,48 @@
+"""`status` without a daemon: what the config and the token cache alone say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from credhelper.aws.tokens import TokenCache
+from credhelper.aws.world import World
+from credhelper.core import report
+from credhelper.core.clock import Clock
+from credhelper.core.schedule import View, assess, renew_at
+from credhelper.errors import ConfigError, TokenUnreadable
+from credhelper.model import Session
+from credhelper.paths import Paths
+from credhelper.settings import Settings, load
+
+
+def survey(paths: Paths, environ: Mapping[str, str], clock: Clock | None = None) -> dict[str, Any]:
+    """The `status` document of a machine on which no daemon runs."""
+    clock = clock or Clock()
+    world = World.of(paths, environ)
+    try:
+        settings = load(paths)
+    except ConfigError:
+        settings = Settings()
+    cache = TokenCache(paths.token_cache, paths.locks)
+    sessions = [_report(session, cache, clock.now(), settings) for session in world.sessions()]
+    daemon = {"running": False, "pid": None, "version": None, "socket": None}
+    return report.document(daemon, sessions, world.profiles(), {})
+
+
+def _report(session: Session, cache: TokenCache, now: float, settings: Settings) -> report.SessionReport:
+    try:
+        found = cache.find(session, now)
+    except TokenUnreadable as error:
+        view = View(problem=error.message)
+    else:
+        view = View()
+        if found is not None:
+            token = found.token
+            view = View(
+                expires_at=token.expires_at,
+                refreshable=token.refreshable(now) and not found.borrowed,
+                renew_at=renew_at(token.expires_at, token.lifetime),
+            )
+    assessment = assess(view, now, settings.warn_before)
+    return report.SessionReport(session, assessment, view.expires_at, view.refreshable)

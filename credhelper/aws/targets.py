@@ -1,0 +1,58 @@
+"""From the NAME that a person types to a session: a session's, else a profile's; `$AWS_PROFILE`; the only one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+
+from credhelper.aws.world import World
+from credhelper.errors import CredhelperError, UsageError
+from credhelper.model import Profile, Session
+from credhelper.paths import Paths
+
+
+def resolve_session(name: str | None, environ: Mapping[str, str], paths: Paths) -> Session:
+    """The session that NAME, else the environment, means.
+
+    Raises UsageError where the name is unknown (with the nearest known one) or none was given and there are several,
+    CredhelperError where the profile uses no session or there is none at all.
+    """
+    world = World.of(paths, environ)
+    sessions, profiles = world.sessions(), {profile.name: profile for profile in world.profiles()}
+    if name is not None:
+        found = next((session for session in sessions if session.name == name), None)
+        if found is not None:
+            return found
+        if name in profiles:
+            return _session_of(profiles[name])
+        raise unknown("session or profile", name, [*(session.name for session in sessions), *profiles])
+    chosen = environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE")
+    if chosen:
+        if chosen in profiles:
+            return _session_of(profiles[chosen])
+        raise unknown("profile (from AWS_PROFILE)", chosen, profiles)
+    if len(sessions) == 1:
+        return sessions[0]
+    if not sessions:
+        raise CredhelperError(
+            f"{world.files[0]} has no sso-session and no profile that uses one",
+            "Run `aws configure sso` to make one",
+        )
+    names = ", ".join(session.name for session in sessions)
+    raise UsageError(f"there are several sessions: {names}", "Name one of them")
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """The error for a name that is not there, with the nearest one that is."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return UsageError(
+        f"there is no {kind} {name!r}", f"Did you mean {near[0]!r}?" if near else "Run `credhelper status`"
+    )
+
+
+def _session_of(profile: Profile) -> Session:
+    if profile.session is None:
+        raise CredhelperError(
+            f"the profile {profile.name!r} uses no Identity Center session", "Name a session, or another profile"
+        )
+    return profile.session

@@ -1,0 +1,105 @@
+"""`credhelper daemon run|start|stop|restart|status`."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+import click
+
+from credhelper import client
+from credhelper.agent import Agent
+from credhelper.errors import CredhelperError, DaemonUnavailable
+from credhelper.paths import Paths
+
+
+@click.group()
+def command() -> None:
+    """Run, start, stop or look at the background process."""
+
+
+@command.command()
+@click.option("--ready-fd", type=int, hidden=True, help="Descriptor for the word that it is ready.")
+def run(ready_fd: int | None) -> None:
+    """Run in the foreground, for service managers and for looking at its log."""
+    from credhelper.daemon import process  # noqa: PLC0415 - asyncio and the rest, for this verb alone
+
+    paths = Paths.of()
+    if ready_fd is None and Agent(paths).running():
+        raise CredhelperError("a daemon is already running", "Run `credhelper daemon stop` first")
+    process.run(
+        paths, os.environ, ready_fd=ready_fd, foreground=ready_fd is None and "INVOCATION_ID" not in os.environ
+    )
+
+
+@command.command()
+def start() -> None:
+    """Start it in the background, if it is not running."""
+    _start(Paths.of())
+    click.echo("The daemon is running.")
+
+
+def _start(paths: Paths) -> None:
+    from credhelper import settings  # noqa: PLC0415
+
+    paths.check_owner()
+    settings.record_network(paths, os.environ)
+    Agent(paths).start()
+
+
+@command.command()
+def stop() -> None:
+    """Stop it; what it held in memory is dropped."""
+    click.echo("The daemon has stopped." if _stop(Paths.of()) else "The daemon was not running.")
+
+
+def _stop(paths: Paths, timeout: float = 10.0) -> bool:
+    """Stop the daemon and wait until it has gone; False where none was running. Raises CredhelperError."""
+    agent = Agent(paths)
+    try:
+        agent.call("stop")
+    except DaemonUnavailable as error:
+        if isinstance(error.__cause__, client.Absent):
+            return False
+        raise
+    deadline = time.monotonic() + timeout
+    while agent.running():
+        if time.monotonic() > deadline:
+            raise CredhelperError("the daemon does not stop", "End its process, shown by `credhelper daemon status`")
+        time.sleep(0.02)
+    return True
+
+
+@command.command()
+def restart() -> None:
+    """Stop it and start it again, for instance after an upgrade."""
+    paths = Paths.of()
+    _stop(paths)
+    _start(paths)
+    click.echo("The daemon is running.")
+
+
+@command.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def status(as_json: bool) -> None:
+    """Show whether it runs, where it listens, and what it has done."""
+    paths = Paths.of()
+    try:
+        answer = json.loads(Agent(paths).call("ping"))
+    except DaemonUnavailable as error:
+        if not isinstance(error.__cause__, client.Absent):
+            raise
+        if as_json:
+            click.echo(json.dumps({"running": False, "pid": None, "version": None, "socket": None}))
+            raise SystemExit(1) from None
+        raise
+    if as_json:
+        click.echo(json.dumps(answer))
+        return
+    counters = answer["counters"]
+    click.echo(f"credhelper {answer['version']} runs as process {answer['pid']} and listens at {answer['socket']}.")
+    click.echo(
+        f"Since it started: {counters['hand_outs']} credentials handed out, {counters['fetches']} fetched from AWS, "
+        f"{counters['renewals']} tokens renewed. Log: {paths.log}"
+    )

@@ -1,0 +1,161 @@
+"""`credhelper status`: sessions and profiles with the time left, and what the daemon does next."""
+
+from __future__ import annotations
+
+import calendar
+import json
+import os
+import time
+from typing import Any
+
+import click
+
+from credhelper import client
+from credhelper.agent import Agent
+from credhelper.errors import EXIT_LOGIN_NEEDED, EXIT_OK, CredhelperError, DaemonUnavailable
+from credhelper.paths import Paths
+
+_COLOURS = {
+    "active": "green",
+    "renewing": "yellow",
+    "offline": "yellow",
+    "expiring": "yellow",
+    "expired": "red",
+    "logged_out": "red",
+}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs; see the documentation for the schema.")
+@click.option("--watch", is_flag=True, help="Show it anew every second until Ctrl-C.")
+@click.option("--exit-code", is_flag=True, help="Exit with 3 where a session needs a login.")
+def command(as_json: bool, watch: bool, exit_code: bool) -> int:
+    """Show sessions and profiles with the time left."""
+    paths = Paths.of()
+    if watch and as_json:
+        raise click.UsageError("--watch and --json exclude each other.")
+    document = gather(paths)
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+    elif watch:
+        _watch(paths)
+    else:
+        _print(document)
+    needed = any(session["state"] in {"expired", "logged_out"} for session in document["sessions"])
+    return EXIT_LOGIN_NEEDED if exit_code and (needed or not document["sessions"]) else EXIT_OK
+
+
+def gather(paths: Paths) -> dict[str, Any]:
+    """The document of `--json`: the daemon's, or what the files alone say where none runs.
+
+    Raises CredhelperError where a daemon is there but cannot be used.
+    """
+    try:
+        return Agent(paths).status()
+    except DaemonUnavailable as error:
+        if not isinstance(error.__cause__, client.Absent):
+            raise
+    from credhelper.aws.survey import survey  # noqa: PLC0415 - the daemon has done this work where it runs
+
+    return survey(paths, os.environ)
+
+
+def _watch(paths: Paths) -> None:
+    from rich.console import Console  # noqa: PLC0415 - 40 ms that only a table needs
+    from rich.live import Live  # noqa: PLC0415
+
+    console = Console()
+    with Live(console=console, auto_refresh=False, screen=console.is_terminal) as live:
+        while True:
+            try:
+                live.update(render(gather(paths)), refresh=True)
+            except CredhelperError as error:
+                live.update(str(error), refresh=True)
+            time.sleep(1.0)
+
+
+def _print(document: dict[str, Any]) -> None:
+    from rich.console import Console  # noqa: PLC0415
+
+    Console(soft_wrap=False).print(render(document))
+
+
+def render(document: dict[str, Any], now: float | None = None) -> Any:
+    """The tables, as a rich renderable. `now` in seconds since the epoch, default this moment."""
+    from rich import box  # noqa: PLC0415
+    from rich.console import Group  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    now = time.time() if now is None else now
+    parts: list[Any] = []
+    sessions = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=None)
+    for title in ("session", "state", "left", "next"):
+        sessions.add_column(title, overflow="fold")
+    for session in document["sessions"]:
+        state = session["state"]
+        sessions.add_row(
+            Text(session["name"]),
+            Text(state.replace("_", " "), style=_COLOURS.get(state, "")),
+            span(_moment(session["expires_at"]), now),
+            Text(_next(session, now)),
+        )
+    parts.append(sessions if document["sessions"] else Text("No session in the AWS config.\n"))
+    if document["profiles"]:
+        profiles = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for title in ("profile", "session", "account", "role", "credentials"):
+            profiles.add_column(title, overflow="fold")
+        for profile in document["profiles"]:
+            profiles.add_row(
+                Text(profile["name"]),
+                Text(profile["session"] or "-"),
+                Text(profile["account_id"] or "-"),
+                Text(profile["role_name"] or "-"),
+                _credentials(profile, now),
+            )
+        parts.append(profiles)
+    daemon = document["daemon"]
+    if daemon["running"]:
+        parts.append(Text(f"The daemon {daemon['version']} runs (pid {daemon['pid']}).", style="dim"))
+    else:
+        parts.append(Text("The daemon does not run; `credhelper daemon start` starts it.", style="yellow"))
+    return Group(*parts)
+
+
+def _next(session: dict[str, Any], now: float) -> str:
+    if session["state"] in {"expired", "logged_out"}:
+        return f"{session['reason']}; run: credhelper login {session['name']}"
+    at = _moment(session["next_action_at"])
+    if session["next_action"] == "renew":
+        when = "now" if at is None or at <= now else f"in {span(at, now)}"
+        return f"renews itself {when}" if session["reason"] == "renews itself" else f"{session['reason']} ({when})"
+    return str(session["reason"])
+
+
+def _credentials(profile: dict[str, Any], now: float) -> str:
+    if profile["shadowed"]:
+        return "shadowed"
+    if not profile["managed"]:
+        return "not managed"
+    expiry = _moment(profile["expires_at"])
+    return "on demand" if expiry is None or expiry <= now else f"in memory, {span(expiry, now)}"
+
+
+def _moment(date: str | None) -> float | None:
+    return None if date is None else float(calendar.timegm(time.strptime(date, "%Y-%m-%dT%H:%M:%SZ")))
+
+
+def span(moment: float | None, now: float) -> str:
+    """Time left in the two largest units: `7 h 59 min`, `12 min`, `40 s`; `-` where there is none."""
+    if moment is None:
+        return "-"
+    left = int(moment - now)
+    if left <= 0:
+        return "none"
+    if left < 100:
+        return f"{left} s"
+    minutes = left // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours // 24} d {hours % 24} h" if hours >= 48 else f"{hours} h {minutes:02} min"

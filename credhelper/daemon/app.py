@@ -1,0 +1,338 @@
+"""The daemon: wires everything, and its one loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from credhelper import __version__
+from credhelper.aws.centers import Centers
+from credhelper.aws.records import LoginRecords
+from credhelper.aws.tokens import TokenCache
+from credhelper.aws.world import World
+from credhelper.core import report
+from credhelper.core.clock import Clock
+from credhelper.daemon import sockets
+from credhelper.daemon.broker import Broker
+from credhelper.daemon.calls import Calls
+from credhelper.daemon.keeper import Keeper, Tools
+from credhelper.daemon.leases import Leases
+from credhelper.daemon.notifier import Notifier
+from credhelper.daemon.server import Fields, MoreTime, Reply, Server
+from credhelper.daemon.singleton import Singleton
+from credhelper.daemon.watcher import Watcher
+from credhelper.errors import ConfigError, CredhelperError
+from credhelper.model import RoleKey, Session
+from credhelper.paths import Paths
+from credhelper.settings import Settings, load
+
+_LOG = logging.getLogger(__name__)
+
+# A laptop that wakes, or a file system that sends no events, is noticed within this time.
+SWEEP = 30.0
+# A config or token file is often written in several steps; they are read as one change.
+_SETTLE = 0.05
+
+
+class App:
+    """One daemon. Made and run within an event loop.
+
+    Args:
+        paths: of the home folder that it serves.
+        environ: its own, allowlisted environment.
+        clock: injected by tests.
+    """
+
+    def __init__(self, paths: Paths, environ: Mapping[str, str], clock: Clock | None = None) -> None:
+        self._paths = paths
+        self._environ = environ
+        self._clock = clock or Clock()
+        self._settings = Settings()
+        self._settings_problem: str | None = None
+        self._world = World(paths)
+        self._singleton = Singleton(paths)
+        self._leases = Leases()
+        records = LoginRecords(paths.state / "logins")
+        self._centers = Centers(records, lambda: self._settings, self._clock)
+        self._tools = Tools(
+            cache=TokenCache(paths.token_cache, paths.locks),
+            records=records,
+            centers=self._centers,
+            calls=Calls(),
+            clock=self._clock,
+            settings=lambda: self._settings,
+            on_logout=self._logged_out,
+        )
+        self._keepers: dict[str, Keeper] = {}
+        self._broker = Broker(self._keeper_for, self._tools, self._leases)
+        self._notifier = Notifier()
+        self._listener: sockets.Listener | None = None
+        self._watcher: Watcher | None = None
+        self._wake = asyncio.Event()
+        self._dirty = False
+        self._stopping = False
+        self._swept_at = self._clock.now()
+        self._background: set[asyncio.Task[None]] = set()
+        verbs = {
+            b"ping": self._ping,
+            b"credentials": self._credentials,
+            b"status": self._status,
+            b"forget": self._forget,
+            b"reload": self._reload,
+            b"stop": self._stop,
+        }
+        self._server = Server(verbs, self._leases, os.fspath(paths.home))
+
+    async def start(self) -> bool:
+        """Take the lock, read the world, listen. False where another daemon has the lock. Raises CredhelperError."""
+        if not self._singleton.acquire():
+            return False
+        try:
+            await self._read_again()
+            self._listener = sockets.passed_in(self._environ) or sockets.bind(self._environ)
+            await self._server.serve(self._listener.sock)
+            self._singleton.publish(self._listener.address)
+        except BaseException:
+            await self.close()
+            raise
+        loop = asyncio.get_running_loop()
+        try:
+            self._watcher = Watcher(lambda: _from_thread(loop, self._disk_changed))
+            self._watch()
+        except OSError as error:
+            _LOG.warning("nothing can be watched (%s); it is looked at every 30 s", error)
+        for number, action in (
+            (signal.SIGTERM, self._stop_soon),
+            (signal.SIGINT, self._stop_soon),
+            (signal.SIGHUP, self._disk_changed),
+            (signal.SIGUSR1, self._drop_secrets),
+        ):
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread
+                loop.add_signal_handler(number, action)
+        _LOG.info("credhelper %s listens at %s (pid %d)", __version__, self._listener.address, os.getpid())
+        return True
+
+    async def run(self) -> None:
+        """Keep everything alive until `stop` or a signal."""
+        try:
+            while not self._stopping:
+                self._act()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._pause()):
+                        await self._wake.wait()
+                self._wake.clear()
+                if self._dirty and not self._stopping:
+                    # A change of a file makes several events; wait until they are through, then look once.
+                    await asyncio.sleep(_SETTLE)
+                if self._dirty or self._clock.now() - self._swept_at >= SWEEP or self._clock.now() < self._swept_at:
+                    self._dirty = False
+                    await self._sweep()
+        finally:
+            await self.close()
+
+    async def answer_once(self, fields: Fields) -> Reply:
+        """Answer one `credentials` request without listening."""
+        await self._read_again()
+        return await self._broker.answer(fields, lambda _: None)
+
+    async def close(self) -> None:
+        """Leave nothing behind."""
+        await self._server.close()
+        if self._watcher is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._watcher.close)
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        self._tools.calls.close()
+        self._centers.close()
+        if self._listener is not None:
+            self._listener.close()
+        self._singleton.release()
+        _LOG.info("stopped")
+
+    # The loop
+
+    def _act(self) -> None:
+        """Start what is due. Nothing here waits."""
+        now, server_now = self._clock.now(), self._clock.server_now()
+        for keeper in self._keepers.values():
+            if keeper.renewal_due() and not keeper.renewing:
+                keeper.renew().add_done_callback(lambda _: self._wake.set())
+            notice = keeper.due_notice()
+            if notice is not None:
+                self._notifier.warn(keeper.session, notice, now)
+        vault = self._broker.vault
+        vault.purge(server_now)
+        for key in vault.due(server_now):
+            keeper_or_none = self._keepers.get(key.session)
+            if keeper_or_none is None or keeper_or_none.found is None or keeper_or_none.assess().login_needed:
+                vault.postpone(key, server_now + SWEEP)
+            else:
+                # The fetch itself will say when the next one is due; until then it is under way.
+                vault.postpone(key, server_now + 1.0)
+                task = asyncio.create_task(self._broker.refresh(keeper_or_none, key))
+                self._background.add(task)
+                task.add_done_callback(self._background.discard)
+                task.add_done_callback(lambda _: self._wake.set())
+
+    def _pause(self) -> float:
+        """Seconds until something is due, at most until the next sweep."""
+        now = self._clock.now()
+        moments = [self._swept_at + SWEEP]
+        for keeper in self._keepers.values():
+            at = keeper.assess().next_action_at
+            if at is not None and not keeper.renewing:
+                moments.append(at)
+        due = self._broker.vault.next_due()
+        if due is not None:
+            moments.append(due - self._clock.skew)
+        return min(max(min(moments) - now, 0.02), SWEEP)
+
+    async def _sweep(self) -> None:
+        """Look at the clock, the settings, the config files, the token cache and our own socket."""
+        self._swept_at = self._clock.now()
+        self._singleton.touch()
+        await self._read_again()
+        self._watch()
+        if self._listener is not None and not self._listener.still_there():
+            await self._listen_again()
+
+    async def _read_again(self) -> None:
+        self._load_settings()
+        await self._tools.calls.aside(self._world.refresh)
+        sessions = {session.id: session for session in self._world.sessions()}
+        for gone in set(self._keepers) - set(sessions):
+            self._broker.forget(self._keepers.pop(gone).session)
+        for identity, session in sessions.items():
+            keeper = self._keepers.get(identity)
+            if keeper is None:
+                self._keepers[identity] = Keeper(session, self._tools)
+            else:
+                keeper.session = session
+        await asyncio.gather(*(keeper.look() for keeper in self._keepers.values() if keeper.worth_a_look()))
+
+    def _load_settings(self) -> None:
+        try:
+            self._settings = load(self._paths)
+            self._settings_problem = None
+        except ConfigError as error:
+            if self._settings_problem != error.message:
+                _LOG.error("%s; the settings read before stay in force", error.message)
+            self._settings_problem = error.message
+
+    def _watch(self) -> None:
+        if self._watcher is not None:
+            self._watcher.watch(
+                {self._paths.token_cache, self._paths.settings.parent, *(path.parent for path in self._world.files)}
+            )
+
+    async def _listen_again(self) -> None:
+        """The socket's name has gone (a cleaner of /tmp, the end of a login session): make it again."""
+        try:
+            listener = sockets.bind(self._environ)
+        except CredhelperError as error:
+            _LOG.warning("%s", error)
+            return
+        _LOG.warning("the socket had been removed; listening again at %s", listener.address)
+        if self._listener is not None:
+            self._listener.close()
+        self._listener = listener
+        await self._server.serve(listener.sock)
+        self._singleton.publish(listener.address)
+
+    def _disk_changed(self) -> None:
+        self._dirty = True
+        self._wake.set()
+
+    def _stop_soon(self) -> None:
+        self._stopping = True
+        self._wake.set()
+
+    def _keeper_for(self, name: str, config: str | None) -> Keeper | None:
+        session = self._world.session_named(name, config)
+        if session is None:
+            self._world.refresh()
+            session = self._world.session_named(name, config)
+        if session is None:
+            return None
+        return self._keepers.setdefault(session.id, Keeper(session, self._tools))
+
+    def _logged_out(self, session: Session) -> None:
+        self._broker.forget(session)
+
+    def _drop_secrets(self) -> None:
+        """SIGUSR1: forget everything that is secret; what is asked for again is fetched again."""
+        count = self._broker.forget(None)
+        _LOG.info("forgot %d role credentials on request", count)
+        for keeper in self._keepers.values():
+            keeper.forget()
+        self._disk_changed()
+
+    # The verbs
+
+    async def _ping(self, _fields: Fields, _more: MoreTime) -> Reply:
+        counters = {
+            "hand_outs": self._broker.hand_outs,
+            "fetches": self._broker.fetches,
+            "renewals": sum(keeper.renewals for keeper in self._keepers.values()),
+            "credentials": len(self._broker.vault),
+        }
+        return 0, json.dumps({**self._self(), "counters": counters}).encode()
+
+    async def _credentials(self, fields: Fields, more_time: MoreTime) -> Reply:
+        before = self._broker.fetches
+        reply = await self._broker.answer(fields, more_time)
+        if self._broker.fetches != before:
+            self._wake.set()
+        return reply
+
+    async def _status(self, _fields: Fields, _more: MoreTime) -> Reply:
+        await self._read_again()
+        profiles = self._world.profiles()
+        expiries = {
+            profile.name: self._broker.vault.expiry(
+                RoleKey(profile.session.id, profile.account_id or "", profile.role_name or "")
+            )
+            for profile in profiles
+            if profile.session is not None
+        }
+        reports = [keeper.report() for keeper in self._keepers.values()]
+        return 0, json.dumps(report.document(self._self(), reports, profiles, expiries)).encode()
+
+    async def _forget(self, fields: Fields, _more: MoreTime) -> Reply:
+        key = fields.get(b"key", b"").decode("utf-8", "surrogateescape")
+        count = 0
+        for keeper in self._keepers.values():
+            if key in {"", keeper.session.cache_key}:
+                count += self._broker.forget(keeper.session)
+                keeper.forget()
+                await keeper.look()
+        self._wake.set()
+        return 0, json.dumps({"forgotten": count}).encode()
+
+    async def _reload(self, _fields: Fields, _more: MoreTime) -> Reply:
+        await self._sweep()
+        self._wake.set()
+        if self._settings_problem:
+            raise ConfigError(self._settings_problem, "Correct it; until then the settings read before stay in force")
+        return 0, b""
+
+    async def _stop(self, _fields: Fields, _more: MoreTime) -> Reply:
+        asyncio.get_running_loop().call_later(0.05, self._stop_soon)
+        return 0, b""
+
+    def _self(self) -> dict[str, Any]:
+        address = self._listener.address if self._listener is not None else None
+        return {"running": True, "pid": os.getpid(), "version": __version__, "socket": address}
+
+
+def _from_thread(loop: asyncio.AbstractEventLoop, action: Callable[[], None]) -> None:
+    """Run `action` on the loop; a loop that has ended needs no telling."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(action)

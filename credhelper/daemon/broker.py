@@ -1,0 +1,228 @@
+"""Answers helper calls: from memory where it can, by one call to AWS where it must, however many ask at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from credhelper import names
+from credhelper.core.limiter import Priority
+from credhelper.core.report import date
+from credhelper.core.vault import Vault
+from credhelper.core.verdicts import Verdict, judge
+from credhelper.errors import EXIT_FAILURE, EXIT_LOGIN_NEEDED, EXIT_OK, EXIT_USAGE, CredhelperError, UpstreamError
+from credhelper.model import RoleCredentials, RoleKey, Session
+
+if TYPE_CHECKING:
+    from credhelper.daemon.keeper import Keeper, Tools
+    from credhelper.daemon.leases import Leases
+
+_LOG = logging.getLogger(__name__)
+
+# Within the helper's own deadline, which lies within the 5 s that the portable contract allows.
+ANSWER_WITHIN = 4.0
+# After a failed background fetch: the caller who needs it sooner asks for it himself.
+_BACKGROUND_PAUSE = 30.0
+
+Reply = tuple[int, bytes]
+
+
+class Broker:
+    """Hands out role credentials.
+
+    Args:
+        keeper_for: gives the keeper of a session's name as a caller means it (name, config file), or None.
+        tools: shared with the keepers.
+        leases: logins under way.
+    """
+
+    def __init__(self, keeper_for: Callable[[str, str | None], Keeper | None], tools: Tools, leases: Leases) -> None:
+        self.vault = Vault()
+        self.hand_outs = 0
+        self.fetches = 0
+        self._keeper_for = keeper_for
+        self._tools = tools
+        self._leases = leases
+        self._flights: dict[RoleKey, asyncio.Task[None]] = {}
+        self._generation = 0
+
+    async def answer(self, fields: Mapping[bytes, bytes], more_time: Callable[[float], None]) -> Reply:
+        """Answer one `credentials` request. Never raises for what a request may hold.
+
+        Args:
+            fields: of the request.
+            more_time: tells the caller to wait that many seconds more.
+        """
+        try:
+            name, account, role = (
+                names.decode_name(fields[key].decode("ascii")) for key in (b"session", b"account", b"role")
+            )
+        except (KeyError, ValueError):
+            return EXIT_USAGE, _line("the helper line in the AWS config is damaged. Run: credhelper enable")
+        config = fields.get(b"config", b"").decode("utf-8", "surrogateescape") or None
+        keeper = self._keeper_for(name, config)
+        if keeper is None:
+            return EXIT_FAILURE, _line(
+                f"the AWS config has no [sso-session {name}]. Write it again, or run: credhelper disable, then enable"
+            )
+        if keeper.worth_a_look():
+            await keeper.look()
+        key = RoleKey(keeper.session.id, account, role)
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                reply = await self._from_memory_or_aws(keeper, key)
+        except TimeoutError:
+            reply = self._live_or(key, EXIT_FAILURE, "AWS did not answer within 4 s. Try again")
+        if reply[0] == EXIT_LOGIN_NEEDED and self._leases.held(keeper.session.cache_key):
+            more_time(self._tools.settings().wait_for_login + 1.0)
+            reply = await self._after_login(keeper, key, reply)
+        if reply[0] == EXIT_OK:
+            self.hand_outs += 1
+        return reply
+
+    async def _from_memory_or_aws(self, keeper: Keeper, key: RoleKey) -> Reply:
+        now = self._tools.clock.server_now()
+        if keeper.assess().state == "logged_out":
+            return self._login_needed(keeper)
+        if self.vault.ask(key, now) == "serve":
+            return self._live_or(key, EXIT_FAILURE, "")
+        refusal = self.vault.refusal(key, now)
+        if refusal is not None:
+            return EXIT_FAILURE, _line(refusal)
+        try:
+            await self._fetch(keeper, key, Priority.CALLER)
+        except UpstreamError as error:
+            judgement = judge(error)
+            if judgement.verdict is Verdict.LOGIN:
+                return self._live_or_login(keeper, key)
+            remedy = (
+                "Check the name in the profile, and your access" if judgement.verdict is Verdict.KEEP else "Try again"
+            )
+            return self._live_or(key, EXIT_FAILURE, f"{_where(key)}: {judgement.reason}. {remedy}")
+        except CredhelperError as error:
+            return self._live_or(key, EXIT_FAILURE, str(error))
+        return self._live_or_login(keeper, key)
+
+    def _live_or_login(self, keeper: Keeper, key: RoleKey) -> Reply:
+        """Credentials that still live outlast their session; without them a person must act, or wait."""
+        live = self.vault.live(key, self._tools.clock.server_now())
+        if live is not None:
+            return EXIT_OK, _render(live, key)
+        assessment = keeper.assess()
+        if assessment.login_needed:
+            return self._login_needed(keeper)
+        return EXIT_FAILURE, _line(f"session {keeper.session.name}: {assessment.reason}. Try again")
+
+    def _live_or(self, key: RoleKey, status: int, message: str) -> Reply:
+        live = self.vault.live(key, self._tools.clock.server_now())
+        return (EXIT_OK, _render(live, key)) if live is not None else (status, _line(message))
+
+    def _login_needed(self, keeper: Keeper) -> Reply:
+        name = keeper.session.name
+        shown = name if names.encode_name(name) == name else f"'{name}'"
+        return EXIT_LOGIN_NEEDED, _line(f"session {name}: {keeper.assess().reason}. Run: credhelper login {shown}")
+
+    async def _after_login(self, keeper: Keeper, key: RoleKey, reply: Reply) -> Reply:
+        """A login is under way: wait for it, as long as the settings allow, and ask again."""
+        try:
+            async with asyncio.timeout(self._tools.settings().wait_for_login):
+                await self._leases.released(keeper.session.cache_key)
+                await keeper.look()
+                return await self._from_memory_or_aws(keeper, key)
+        except TimeoutError:
+            return reply
+
+    # One call upstream, however many ask
+
+    async def _fetch(self, keeper: Keeper, key: RoleKey, priority: Priority) -> None:
+        """Bring `key` up to date, or join whoever does. Raises UpstreamError, CredhelperError."""
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = asyncio.create_task(self._fly(keeper, key, priority))
+            self._flights[key] = flight
+            flight.add_done_callback(lambda done: self._landed(key, done))
+        # A caller that gives up must not take the others' call with it.
+        await asyncio.shield(flight)
+
+    def _landed(self, key: RoleKey, flight: asyncio.Task[None]) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+        if not flight.cancelled():
+            flight.exception()  # seen here, also where every caller has gone
+
+    async def _fly(self, keeper: Keeper, key: RoleKey, priority: Priority) -> None:
+        generation = self._generation
+        if keeper.assess().state in {"renewing", "offline"} and keeper.may_try():
+            await keeper.renew()
+        for attempt in (1, 2):
+            found = keeper.found
+            if found is None or keeper.assess().login_needed:
+                return
+            if found.token.expires_at <= self._tools.clock.now():
+                raise CredhelperError(f"session {keeper.session.name}: {keeper.assess().reason}", "Try again")
+            token = found.token
+            session = keeper.session
+            try:
+                credentials = await self._tools.calls.run(
+                    priority,
+                    lambda: self._tools.centers.for_token(session, token).role_credentials(  # noqa: B023 - awaited here
+                        token.access_token,  # noqa: B023
+                        key.account_id,
+                        key.role_name,
+                    ),
+                )
+            except UpstreamError as error:
+                verdict = judge(error).verdict
+                now = self._tools.clock.server_now()
+                if verdict is Verdict.KEEP:
+                    remedy = "Check the names in the profile, and your access"
+                    self.vault.refuse(key, f"{_where(key)}: {judge(error).reason}. {remedy}", now)
+                    raise
+                if verdict is not Verdict.LOGIN or attempt == 2:
+                    raise
+                keeper.reject(token.access_token)
+                await keeper.renew()
+                continue
+            self.fetches += 1
+            # A logout or a `forget` while AWS answered: the answer is dropped.
+            if keeper.found is not None and generation == self._generation:
+                self.vault.keep(key, credentials, self._tools.clock.server_now())
+            return
+
+    async def refresh(self, keeper: Keeper, key: RoleKey) -> None:
+        """Renew role credentials in the background; a failure waits for its turn, callers are not harmed."""
+        try:
+            await self._fetch(keeper, key, Priority.BACKGROUND)
+        except CredhelperError as error:
+            _LOG.debug("%s: not renewed in the background: %s", _where(key), error.message)
+            self.vault.postpone(key, self._tools.clock.server_now() + _BACKGROUND_PAUSE)
+
+    def forget(self, session: Session | None) -> int:
+        """Drop the credentials of a session, or all. What AWS is answering at this moment is not kept either."""
+        self._generation += 1
+        return self.vault.forget(None if session is None else session.id)
+
+
+def _where(key: RoleKey) -> str:
+    return f"account {key.account_id}, role {key.role_name}"
+
+
+def _line(message: str) -> bytes:
+    """One line for stderr; what came from files or the network cannot smuggle in a second one."""
+    return f"credhelper: {' '.join(message.split())}\n".encode("utf-8", "replace")
+
+
+def _render(credentials: RoleCredentials, key: RoleKey) -> bytes:
+    """The JSON of the `credential_process` contract (AWS SDKs and Tools reference guide)."""
+    content = {
+        "Version": 1,
+        "AccessKeyId": credentials.access_key_id,
+        "SecretAccessKey": credentials.secret_access_key,
+        "SessionToken": credentials.session_token,
+        "Expiration": date(credentials.expires_at),
+        "AccountId": key.account_id,
+    }
+    return json.dumps(content).encode() + b"\n"

@@ -1,0 +1,26 @@
+"""One helper call served without a daemon: the same parts, for the length of one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from credhelper.daemon.app import App
+from credhelper.daemon.server import Reply
+from credhelper.paths import Paths
+
+
+async def serve(paths: Paths, environ: Mapping[str, str], session: str, account: str, role: str) -> Reply:
+    """Answer one call from the files and AWS, with nothing kept.
+
+    Args:
+        session, account, role: encoded as in the helper line.
+    """
+    app = App(paths, environ)
+    fields = {b"session": session.encode(), b"account": account.encode(), b"role": role.encode()}
+    config = environ.get("AWS_CONFIG_FILE")
+    if config:
+        fields[b"config"] = config.encode("utf-8", "surrogateescape")
+    try:
+        return await app.answer_once(fields)
+    finally:
+        await app.close()

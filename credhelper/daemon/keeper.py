@@ -1,0 +1,293 @@
+"""Keeps the token of one session alive: knows its state, renews it in time, notices what others do to it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from credhelper.aws import renewal
+from credhelper.aws.centers import Centers
+from credhelper.aws.records import LoginRecords
+from credhelper.aws.tokens import Found, TokenCache
+from credhelper.core.clock import Clock
+from credhelper.core.limiter import Priority
+from credhelper.core.report import SessionReport
+from credhelper.core.schedule import Assessment, Notice, View, assess, backoff, due_warning, renew_at
+from credhelper.core.verdicts import Verdict, judge
+from credhelper.daemon.calls import Calls
+from credhelper.errors import CredhelperError, TokenUnreadable, UpstreamError
+from credhelper.model import Session
+from credhelper.settings import Settings
+
+_LOG = logging.getLogger(__name__)
+
+_CALLERS_PAUSE = 2.0
+
+
+@dataclass(slots=True)
+class Tools:
+    """What every keeper works with."""
+
+    cache: TokenCache
+    records: LoginRecords
+    centers: Centers
+    calls: Calls
+    clock: Clock
+    settings: Callable[[], Settings]
+    on_logout: Callable[[Session], None]
+
+
+class Keeper:
+    """One session. All methods but `look` run on the event loop; none blocks it."""
+
+    def __init__(self, session: Session, tools: Tools) -> None:
+        self.session = session
+        self.renewals = 0
+        self._tools = tools
+        self._found: Found | None = None
+        self._problem: str | None = None
+        self._lifetime = 0.0
+        self._jitter = 0.0
+        self._refused: str | None = None
+        self._rejected = False
+        self._failure: str | None = None
+        self._offline = False
+        self._attempts = 0
+        self._failed_at = 0.0
+        self._retry_at: float | None = None
+        self._warned: float | None = None
+        self._unsaved: renewal.Held | None = None
+        self._renewing: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._signature: tuple[int, int, int] | None = None
+
+    @property
+    def renewing(self) -> bool:
+        """Whether a renewal is under way."""
+        return self._renewing is not None and not self._renewing.done()
+
+    @property
+    def found(self) -> Found | None:
+        """The token that counts at the moment."""
+        return self._found
+
+    def view(self) -> View:
+        """What is known, for the pure core."""
+        if self._found is None:
+            return View(problem=self._problem)
+        token = self._found.token
+        return View(
+            expires_at=token.expires_at,
+            refreshable=not self._found.borrowed and token.refreshable(self._tools.clock.now()),
+            refused=self._refused,
+            rejected=self._rejected,
+            failure=self._failure,
+            offline=self._offline,
+            retry_at=self._retry_at,
+            renew_at=renew_at(token.expires_at, self._lifetime, self._jitter),
+        )
+
+    def assess(self) -> Assessment:
+        """The session's state now."""
+        return assess(self.view(), self._tools.clock.now(), self._warn_before())
+
+    def report(self) -> SessionReport:
+        """For `status`."""
+        view = self.view()
+        return SessionReport(self.session, self.assess(), view.expires_at, view.refreshable and view.refused is None)
+
+    def _warn_before(self) -> Sequence[float]:
+        return self._tools.settings().warn_before
+
+    # What the file says
+
+    def changed_on_disk(self) -> bool:
+        """Whether the token file is another than at the last look; costs one `stat`."""
+        return self._stat() != self._signature
+
+    def _stat(self) -> tuple[int, int, int] | None:
+        key = self._found.key if self._found is not None else self.session.cache_key
+        try:
+            status = self._tools.cache.path(key).stat()
+        except OSError:
+            return None
+        return (status.st_mtime_ns, status.st_size, status.st_ino)
+
+    def worth_a_look(self) -> bool:
+        """Whether the file has changed, or a token of another login might have appeared."""
+        return self._found is None or self._found.borrowed or self.changed_on_disk() or self.assess().login_needed
+
+    async def look(self) -> None:
+        """Read the token file again and take note of what has changed. Many who look at once look together."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        await asyncio.shield(self._looking)
+
+    async def _look(self) -> None:
+        signature = self._stat()
+        try:
+            found = await self._tools.calls.aside(
+                lambda: self._tools.cache.find(self.session, self._tools.clock.now())
+            )
+            problem = None
+        except TokenUnreadable as error:
+            # What was known of it still counts while it lives: the file may be whole again in a moment.
+            if self._problem != error.message:
+                _LOG.warning("session %s: %s", self.session.name, error.message)
+            self._problem, self._signature = error.message, signature
+            return
+        if self._problem and problem is None and found is not None:
+            _LOG.info("session %s: its token file can be read again", self.session.name)
+        self._problem = problem
+        self._signature = signature
+        self._take(found, "another program")
+
+    def _take(self, found: Found | None, by: str) -> None:
+        """Take in a token. `by` says in the log who changed it."""
+        if self._unsaved is not None and found is not None:
+            if found.token.access_token == self._unsaved.replaced:
+                return  # the file still holds what our renewal has replaced
+            self._unsaved = None
+        before = self._found
+        if found is None:
+            self._found = self._unsaved = None
+            if before is not None:
+                _LOG.info("session %s: logged out", self.session.name)
+                self._reset()
+                self._tools.on_logout(self.session)
+            return
+        new = before is None or before.token.access_token != found.token.access_token
+        login = before is None or before.token.client_id != found.token.client_id
+        self._found = found
+        if new:
+            self._reset()
+            key = found.key
+            self._lifetime = renewal.known_lifetime(self._tools.records, key, found.token)
+            self._jitter = random.random()  # noqa: S311 - spreads load, guards nothing
+            _LOG.info("session %s: token %s", self.session.name, f"renewed by {by}" if not login else "found")
+
+    def _reset(self) -> None:
+        self._refused = self._failure = self._retry_at = self._warned = None
+        self._rejected = self._offline = False
+        self._attempts = 0
+
+    def forget(self) -> None:
+        """Drop what is known; the next look finds what is there."""
+        self._found = self._unsaved = self._signature = None
+        self._reset()
+
+    # Renewal
+
+    def renewal_due(self) -> bool:
+        """Whether the background should renew now."""
+        assessment = self.assess()
+        at = assessment.next_action_at
+        return assessment.next_action == "renew" and at is not None and at <= self._tools.clock.now()
+
+    def may_try(self) -> bool:
+        """Whether a caller who waits may have a renewal tried before its turn: not in the first moments after a
+        failure, else a swarm of callers would undo the backoff."""
+        return self._failure is None or self._tools.clock.now() - self._failed_at >= _CALLERS_PAUSE
+
+    def reject(self, access_token: str) -> None:
+        """AWS did not accept this access token: whatever its date says, it is over."""
+        if self._found is not None and self._found.token.access_token == access_token and not self._rejected:
+            self._rejected = True
+            _LOG.warning("session %s: AWS no longer accepts the access token", self.session.name)
+
+    def renew(self) -> asyncio.Task[None]:
+        """Start a renewal, or join the one under way. It never raises; look at the state afterwards."""
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.create_task(self._renew())
+        return self._renewing
+
+    async def _renew(self) -> None:
+        tools = self._tools
+        try:
+            rejected = self._found.token.access_token if self._found is not None and self._rejected else None
+            outcome = await tools.calls.run(
+                Priority.TOKEN,
+                lambda: renewal.renew(
+                    self.session,
+                    cache=tools.cache,
+                    records=tools.records,
+                    center_for=tools.centers.for_token,
+                    clock=tools.clock,
+                    force=self._due_by_time(),
+                    rejected=rejected,
+                    held=self._unsaved,
+                ),
+            )
+        except UpstreamError as error:
+            self._failed(error)
+        except TokenUnreadable as error:
+            self._retry(f"the token file cannot be understood: {error.message}", offline=False)
+        except CredhelperError as error:
+            self._retry(error.message, offline=False)
+        except Exception:  # noqa: BLE001 - one session's surprise must not end the daemon
+            _LOG.exception("session %s: the renewal failed in an unforeseen way", self.session.name)
+            self._retry("the renewal failed in an unforeseen way; see the daemon's log", offline=False)
+        else:
+            self._ended(outcome)
+
+    def _due_by_time(self) -> bool:
+        """With jitter the moment may come a little before the margin that `renew` checks."""
+        return self._found is not None and self.view().renew_at <= self._tools.clock.now()
+
+    def _ended(self, outcome: renewal.Outcome) -> None:
+        token = outcome.token
+        if outcome.result is renewal.Result.GONE or token is None:
+            self._take(None, "")
+            return
+        if outcome.result is renewal.Result.IMPOSSIBLE:
+            self._found = Found(self.session.cache_key, token)
+            return
+        if outcome.result is renewal.Result.UNSAVED:
+            if self._unsaved is None:
+                _LOG.error("session %s: the renewed token cannot be saved: %s", self.session.name, outcome.problem)
+            self._take(Found(self.session.cache_key, token), "us")
+            self._unsaved = outcome.held
+            self._retry_at = self._tools.clock.now() + 10.0
+            return
+        if self._failure:
+            _LOG.info("session %s: AWS answers again", self.session.name)
+        if outcome.result is renewal.Result.RENEWED:
+            self.renewals += 1
+        if self._unsaved is not None:
+            _LOG.info("session %s: the token file can be written again", self.session.name)
+        self._unsaved = self._retry_at = None
+        self._take(Found(self.session.cache_key, token), "us")
+        self._signature = self._stat()
+
+    def _failed(self, error: UpstreamError) -> None:
+        judgement = judge(error)
+        if judgement.verdict is Verdict.LOGIN:
+            self._refused = judgement.reason
+            self._retry_at = None
+            _LOG.warning("session %s: %s; a login is needed (%s)", self.session.name, judgement.reason, error.code)
+        else:
+            self._retry(judgement.reason, offline=judgement.offline)
+
+    def _retry(self, failure: str, *, offline: bool) -> None:
+        now = self._tools.clock.now()
+        if self._failure != failure:
+            _LOG.warning("session %s: not renewed: %s; it is tried again", self.session.name, failure)
+        self._failure, self._offline = failure, offline
+        self._attempts += 1
+        self._failed_at = now
+        left = self._found.token.expires_at - now if self._found is not None else 0.0
+        self._retry_at = now + backoff(self._attempts, left, self._jitter)
+
+    # Warnings
+
+    def due_notice(self) -> Notice | None:
+        """The warning to give now, once."""
+        if self._found is None:
+            return None
+        notice = due_warning(self.view(), self._tools.clock.now(), self._warned, self._warn_before())
+        if notice is not None:
+            self._warned = notice.before
+        return notice

@@ -1,0 +1,136 @@
+"""What makes a process a daemon: its log, its limits, its word to whoever started it, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import logging.handlers
+import os
+import resource
+import sys
+import time
+from collections.abc import Mapping
+
+from credhelper import files, resources
+from credhelper.agent import Agent
+from credhelper.aws.tokens import DATE_FORMAT
+from credhelper.errors import CredhelperError
+from credhelper.paths import Paths
+
+_LOG_SIZE = 1_000_000
+_WANTED_DESCRIPTORS = 16384
+# How long a second daemon waits for the first, which has the lock, to publish its address.
+_NEIGHBOUR_WITHIN = 5.0
+
+
+def run(paths: Paths, environ: Mapping[str, str], *, ready_fd: int | None, foreground: bool) -> None:
+    """Be the daemon until told to stop; return at once where another one is running.
+
+    Args:
+        paths: of the home folder.
+        environ: the process's environment.
+        ready_fd: where `ready` or `running` is written once callers can connect; closed then.
+        foreground: log to stderr too.
+
+    Raises CredhelperError where it cannot start; the reason goes to `ready_fd` as well.
+    """
+    word = _Word(ready_fd)
+    try:
+        paths.check_owner()
+        harden()
+        start_log(paths, foreground=foreground)
+        if not asyncio.run(_main(paths, environ, word)):
+            _await_neighbour(paths, environ)
+            word.say("running\n")
+    except CredhelperError as error:
+        word.say(str(error))
+        raise
+    finally:
+        word.close()
+        logging.shutdown()
+
+
+async def _main(paths: Paths, environ: Mapping[str, str], word: _Word) -> bool:
+    """Serve until the end; False where another daemon has the lock."""
+    from credhelper.daemon.app import App  # noqa: PLC0415 - so that a failure to import is reported too
+
+    app = App(paths, environ)
+    if not await app.start():
+        return False
+    word.say("ready\n")
+    # A profile may name the helper of an older version; whoever runs last keeps it current.
+    if paths.helper.exists():
+        with contextlib.suppress(CredhelperError):
+            resources.install_helper(paths)
+    await app.run()
+    return True
+
+
+def _await_neighbour(paths: Paths, environ: Mapping[str, str]) -> None:
+    """Wait until the daemon that has the lock can be reached. Raises CredhelperError where it cannot."""
+    agent = Agent(paths, environ)
+    deadline = time.monotonic() + _NEIGHBOUR_WITHIN
+    while not agent.running():
+        if time.monotonic() > deadline:
+            raise CredhelperError(
+                f"another daemon holds {paths.daemon_lock} but cannot be reached", "End its process"
+            )
+        time.sleep(0.02)
+
+
+class _Word:
+    """The word to the process that waits for this one."""
+
+    def __init__(self, fd: int | None) -> None:
+        self._fd = fd
+
+    def say(self, text: str) -> None:
+        if self._fd is not None:
+            with contextlib.suppress(OSError):
+                os.write(self._fd, text.encode("utf-8", "replace"))
+            self.close()
+
+    def close(self) -> None:
+        if self._fd is not None:
+            with contextlib.suppress(OSError):
+                os.close(self._fd)
+            self._fd = None
+
+
+def harden() -> None:
+    """No core dumps, no debugger of the same user, private files, and room for many callers at once."""
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_WANTED_DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if sys.platform == "linux":
+        import ctypes  # noqa: PLC0415 - Linux only
+
+        pr_set_dumpable = 4
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(pr_set_dumpable, 0, 0, 0, 0)
+
+
+def start_log(paths: Paths, *, foreground: bool) -> None:
+    """Log to `daemon.log` (0600, one old copy kept). Raises CredhelperError where it cannot be written."""
+    files.make_private_folder(paths.state)
+    try:
+        kept = logging.handlers.RotatingFileHandler(paths.log, maxBytes=_LOG_SIZE, backupCount=1, encoding="utf-8")
+    except OSError as error:
+        raise CredhelperError(f"{paths.log} cannot be written: {error.strerror}") from error
+    handlers: list[logging.Handler] = [kept]
+    if foreground:
+        handlers.append(logging.StreamHandler())
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", DATE_FORMAT)
+    formatter.converter = time.gmtime
+    root = logging.getLogger("credhelper")
+    root.setLevel(logging.INFO)
+    for handler in handlers:
+        handler.setFormatter(formatter)
+        root.addHandler(handler)
+    # A full disk must not end the daemon, nor fill stderr.
+    logging.raiseExceptions = False

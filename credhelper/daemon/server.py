@@ -1,0 +1,149 @@
+"""The daemon's socket: frames in, frames out, one small handler for each connection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from credhelper import client
+from credhelper.daemon.leases import Leases
+from credhelper.errors import EXIT_BUG, EXIT_FAILURE, CredhelperError
+
+_LOG = logging.getLogger(__name__)
+
+# Nobody needs longer to send a request of a few hundred bytes.
+_REQUEST_WITHIN = 5.0
+# How long a second login waits for the first: as long as the first one's page may be open.
+_LOGIN_LASTS = 900.0
+
+Reply = tuple[int, bytes]
+Fields = Mapping[bytes, bytes]
+MoreTime = Callable[[float], None]
+Verb = Callable[[Fields, MoreTime], Awaitable[Reply]]
+
+
+class Server:
+    """Serves one listening socket.
+
+    Args:
+        verbs: what can be asked, each a coroutine from fields to status and payload.
+        leases: for the one verb that keeps its connection.
+        home: the home folder that this daemon serves; callers of another one are turned away.
+    """
+
+    def __init__(self, verbs: Mapping[bytes, Verb], leases: Leases, home: str) -> None:
+        self._verbs = verbs
+        self._leases = leases
+        self._home = home
+        self._homes: dict[bytes, bool] = {}
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def serve(self, sock: socket.socket) -> None:
+        """Begin to accept."""
+        self._server = await asyncio.start_unix_server(
+            self._connected, sock=sock, backlog=4096, limit=client.MAX_REQUEST + 4
+        )
+
+    async def close(self) -> None:
+        """Accept no more, let answers that are under way go out, then end what is left."""
+        if self._server is not None:
+            self._server.close()
+        if self._connections:
+            _, pending = await asyncio.wait(self._connections, timeout=1.0)
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+        try:
+            if _peer_uid(writer.get_extra_info("socket")) == os.geteuid():
+                await self._answer(reader, writer)
+        except (ConnectionError, TimeoutError, asyncio.IncompleteReadError):
+            pass  # the caller has gone, or never said what it wanted
+        except Exception:  # noqa: BLE001 - one caller's surprise must not end the daemon
+            _LOG.exception("a request failed in an unforeseen way")
+            with contextlib.suppress(ConnectionError):
+                writer.write(client.encode_reply(EXIT_BUG, b"credhelper: a bug in the daemon; see its log\n"))
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                await writer.wait_closed()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with asyncio.timeout(_REQUEST_WITHIN):
+            size = int.from_bytes(await reader.readexactly(4), "big")
+            if size > client.MAX_REQUEST:
+                return
+            verb, fields = client.decode_request(await reader.readexactly(size))
+        if not self._is_home(fields.get(b"home", b"")):
+            status, payload = client.OTHER_HOME, b""
+        elif verb == b"login-lease":
+            await self._lease(reader, writer, fields)
+            return
+        elif verb not in self._verbs:
+            status, payload = (
+                EXIT_FAILURE,
+                b"credhelper: the daemon is older than the program. Run: credhelper daemon restart\n",
+            )
+        else:
+            try:
+                status, payload = await self._verbs[verb](fields, lambda seconds: _more_time(writer, seconds))
+            except CredhelperError as error:
+                status, payload = error.exit_code, f"credhelper: {error}\n".encode()
+        writer.write(client.encode_reply(status, payload))
+        await writer.drain()
+
+    async def _lease(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fields: Fields) -> None:
+        """Grant the lease for as long as the connection lasts; who comes second is told when the first has ended."""
+        key = fields.get(b"key", b"").decode("utf-8", "surrogateescape")
+        if not self._leases.take(key):
+            _more_time(writer, _LOGIN_LASTS)
+            gone = asyncio.create_task(reader.read(1))
+            released = asyncio.create_task(self._leases.released(key))
+            await asyncio.wait({gone, released}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (gone, released):
+                task.cancel()
+            writer.write(client.encode_reply(0, b"joined"))
+            await writer.drain()
+            return
+        try:
+            writer.write(client.encode_reply(0, b"granted"))
+            await writer.drain()
+            await reader.read(1)
+        finally:
+            self._leases.release(key)
+
+    def _is_home(self, home: bytes) -> bool:
+        known = self._homes.get(home)
+        if known is None:
+            try:
+                known = Path(os.fsdecode(home)).samefile(self._home)
+            except (OSError, ValueError):
+                known = False
+            if len(self._homes) < 64:
+                self._homes[home] = known
+        return known
+
+
+def _more_time(writer: asyncio.StreamWriter, seconds: float) -> None:
+    writer.write(client.encode_reply(client.WAIT, f"{seconds:.1f}".encode()))
+
+
+def _peer_uid(sock: socket.socket) -> int:
+    """The uid of the process at the other end (SO_PEERCRED, or LOCAL_PEERCRED of macOS and the BSDs)."""
+    if sys.platform == "linux":
+        raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    else:
+        raw = sock.getsockopt(0, 1, 76)
+    return int.from_bytes(raw[4:8], sys.byteorder)

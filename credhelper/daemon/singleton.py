@@ -1,0 +1,72 @@
+"""One daemon for each user, home and host: the lock, and where its address is written."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+
+from credhelper import files
+from credhelper.errors import CredhelperError
+from credhelper.paths import Paths
+
+# Lock files of hosts (or boots) that were not seen for this long are swept away.
+_STALE_AFTER = 90 * 86400.0
+
+
+class Singleton:
+    """The lock that makes the daemon one. Its file's name bears the host's id, so a network home never makes host B
+    replace host A's daemon."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._fd: int | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock; False where another daemon holds it. Raises CredhelperError where it cannot be made."""
+        files.make_private_folder(self._paths.state)
+        try:
+            fd = os.open(self._paths.daemon_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise CredhelperError(
+                f"{self._paths.daemon_lock} cannot be made: {error.strerror}", "Check the folder's owner and mode"
+            ) from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return False
+        except OSError as error:
+            os.close(fd)
+            raise CredhelperError(f"{self._paths.daemon_lock} cannot be locked: {error.strerror}") from error
+        os.utime(fd)
+        self._fd = fd
+        self._sweep()
+        return True
+
+    def publish(self, address: str) -> None:
+        """Write where this daemon listens. Raises CredhelperError."""
+        files.replace(self._paths.address_record, os.fsencode(address) + b"\n")
+
+    def touch(self) -> None:
+        """Show that this host is alive, to the sweep of others that share the home."""
+        if self._fd is not None:
+            with contextlib.suppress(OSError):
+                os.utime(self._fd)
+
+    def release(self) -> None:
+        """Take the address back and let the lock go. The lock file stays: removing it would race with a successor."""
+        if self._fd is None:
+            return
+        with contextlib.suppress(OSError):
+            self._paths.address_record.unlink()
+        os.close(self._fd)
+        self._fd = None
+
+    def _sweep(self) -> None:
+        limit = time.time() - _STALE_AFTER
+        for path in self._paths.state.glob("daemon-*"):
+            with contextlib.suppress(OSError):
+                if path.suffix in {".lock", ".address"} and path.stat().st_mtime < limit:
+                    path.unlink()

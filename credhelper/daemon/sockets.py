@@ -1,0 +1,141 @@
+"""Where the daemon listens: a socket of its own, or one that the service manager passes in."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from credhelper import client
+from credhelper.errors import CredhelperError
+
+BACKLOG = 4096
+# A second home folder of the same user has its own daemon, and the rule's address may be taken by the first one's.
+_ALTERNATIVES = 9
+_LISTEN_FDS_START = 3
+
+
+class Listener:
+    """The listening socket and what must be taken away again at the end."""
+
+    def __init__(self, sock: socket.socket, address: str, inode: tuple[int, int] | None) -> None:
+        self.sock = sock
+        self.address = address
+        self._inode = inode
+
+    def still_there(self) -> bool:
+        """Whether callers can still find the socket (a cleaner of /tmp, the end of a login session)."""
+        if self._inode is None:
+            return True
+        return _inode(self.address) == self._inode
+
+    def close(self) -> None:
+        """Stop listening; the name goes too if it is still ours."""
+        if self._inode is not None and self.still_there():
+            with contextlib.suppress(OSError):
+                Path(self.address).unlink()
+        self.sock.close()
+
+
+def passed_in(environ: Mapping[str, str]) -> Listener | None:
+    """The socket that systemd (or launchd's like) passed in, or None (sd_listen_fds(3)).
+
+    Raises CredhelperError where what was passed is no listening Unix socket.
+    """
+    if environ.get("LISTEN_PID") != str(os.getpid()) or not environ.get("LISTEN_FDS", "").isdecimal():
+        return None
+    if int(environ["LISTEN_FDS"]) < 1:
+        return None
+    try:
+        sock = socket.socket(fileno=_LISTEN_FDS_START)
+        address = sock.getsockname()
+        sock.listen(BACKLOG)
+        os.set_inheritable(_LISTEN_FDS_START, False)
+    except OSError as error:
+        raise CredhelperError(f"the socket that was passed in cannot be used: {error.strerror}") from error
+    if sock.family != socket.AF_UNIX or not isinstance(address, str) or not address:
+        sock.close()
+        raise CredhelperError("the socket that was passed in is not a Unix socket with a name")
+    return Listener(sock, address, None)
+
+
+def bind(environ: Mapping[str, str]) -> Listener:
+    """Bind where the rule says (`client.default_address`), beside it if another home's daemon listens there.
+
+    Raises CredhelperError where that folder cannot be made or is not ours alone.
+    """
+    uid = os.geteuid()
+    variables = {os.fsencode(name): os.fsencode(value) for name, value in environ.items()}
+    rule = Path(os.fsdecode(client.default_address(variables, uid)))
+    with contextlib.suppress(OSError):
+        rule.parent.mkdir(mode=0o700)
+    try:
+        client.check_folder(os.fsencode(rule), uid)
+    except client.Broken as error:
+        message, _, remedy = str(error).partition(". ")
+        raise CredhelperError(message, remedy or None) from error
+    except client.Absent as error:
+        raise CredhelperError(
+            f"the folder {rule.parent} for the socket cannot be made", "Set CREDHELPER_SOCKET"
+        ) from error
+    if len(os.fsencode(rule)) > client.MAX_SOCKET_PATH - 2:
+        raise CredhelperError(f"the socket's path {rule} is too long", "Set CREDHELPER_SOCKET to a shorter one")
+    with _folder_locked(rule.parent):
+        names = [rule, *(rule.with_stem(f"{rule.stem}-{number}") for number in range(2, _ALTERNATIVES + 1))]
+        for path in names:
+            if not _somebody_listens(path):
+                return _bind(path)
+    raise CredhelperError(
+        f"daemons of other home folders hold all addresses in {rule.parent}", "Set CREDHELPER_SOCKET"
+    )
+
+
+@contextlib.contextmanager
+def _folder_locked(folder: Path) -> Iterator[None]:
+    """Between the probe and the bind nobody else may decide that an address is free."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _somebody_listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(os.fspath(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        except OSError:
+            return True  # a full backlog, or something that is no socket: not ours to remove
+    return True
+
+
+def _bind(path: Path) -> Listener:
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        before = os.umask(0o177)
+        try:
+            sock.bind(os.fspath(path))
+        finally:
+            os.umask(before)
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise CredhelperError(f"the socket {path} cannot be made: {error.strerror}") from error
+    return Listener(sock, os.fspath(path), _inode(os.fspath(path)))
+
+
+def _inode(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
