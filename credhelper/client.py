@@ -226,13 +226,17 @@ def encode_reply(status: int, payload: bytes) -> bytes:
 
 def receive(sock: "_socket.socket", count: int, deadline: float) -> bytes:
     """Read exactly `count` bytes. Raises Broken at the deadline or the end of the stream."""
+    late = Broken("the daemon did not answer in time. Run `credhelper daemon restart`")
     got = b""
     while len(got) < count:
-        sock.settimeout(max(deadline - time.monotonic(), 0.001))
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise late
+        sock.settimeout(left)
         try:
             part = sock.recv(min(count - len(got), 1 << 20))
         except TimeoutError as error:
-            raise Broken("the daemon did not answer in time. Run `credhelper daemon restart`") from error
+            raise late from error
         except OSError as error:
             raise Broken(f"the daemon broke the connection: {error}. Try again") from error
         if not part:
@@ -323,22 +327,27 @@ def spawn(command: "Sequence[str]", environ: "Mapping[bytes, bytes]", deadline: 
     word_in, word_out = posix.pipe()
     child = posix.fork()
     if child == 0:
+        told = word_out
         try:
             posix.setsid()
             if posix.fork() != 0:
                 posix._exit(0)
             posix.chdir("/")
             posix.umask(0o077)
-            null = posix.open("/dev/null", posix.O_RDWR)
+            # 9 first: were /dev/null to get that number, the next line would take it away again.
             posix.dup2(word_out, 9)
+            null = posix.open("/dev/null", posix.O_RDWR)
             for fd in (0, 1, 2):
                 posix.dup2(null, fd)
-            posix.dup2(9, 3)
+                posix.set_inheritable(fd, True)  # `dup2` of a number to itself, where a caller had closed it
+            told = 3
+            posix.dup2(9, told)
             posix.closerange(4, 1 << 20)
             posix.execve(command[0], [*command, "--ready-fd", "3"], daemon_environment(environ))
         except BaseException as error:  # noqa: BLE001 - a forked child must never return into the caller
-            posix.write(max(3, word_out), f"it cannot be started: {error}".encode())
-        posix._exit(EX_FAILURE)
+            posix.write(told, f"it cannot be started: {error}".encode("utf-8", "replace"))
+        finally:
+            posix._exit(EX_FAILURE)
     posix.close(word_out)
     posix.waitpid(child, 0)
     import select  # noqa: PLC0415 - only on the slow path; a C module

@@ -30,16 +30,18 @@ def read_bytes(path: Path) -> bytes:
         raise
     except OSError as error:
         raise CredhelperError(f"{path} cannot be read: {error.strerror}", "Check its owner and mode") from error
-    with open(fd, "rb") as file:
+    try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise CredhelperError(f"{path} is not a regular file", "Move it away")
         if status.st_size > MAX_FILE:
             raise CredhelperError(f"{path} is larger than 16 MiB", "Move it away")
-        try:
+        with open(fd, "rb", closefd=False) as file:
             return file.read(MAX_FILE)
-        except OSError as error:
-            raise CredhelperError(f"{path} cannot be read: {error.strerror}") from error
+    except OSError as error:
+        raise CredhelperError(f"{path} cannot be read: {error.strerror}") from error
+    finally:
+        os.close(fd)
 
 
 def make_private_folder(path: Path) -> None:
@@ -79,7 +81,7 @@ def replace(path: Path, data: bytes, *, expected: bytes | None = None, new_mode:
         with contextlib.suppress(FileNotFoundError):
             status = target.stat()
             mode, group = stat.S_IMODE(status.st_mode), status.st_gid
-        fd, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".credhelper", dir=target.parent)
+        fd, name = tempfile.mkstemp(prefix=".credhelper-", dir=target.parent)
         temporary = Path(name)
         with open(fd, "wb") as file:
             if group is not None and group != os.fstat(fd).st_gid:

@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from credhelper.agent import Agent
@@ -23,6 +24,10 @@ _TRIPWIRE = sandbox.Tripwire()
 _CI = os.environ.get("CI") == "true"
 _AWS_CLI = aws_cli_part.executable()
 _OTHER_OS = "other OS:"
+
+# No test measures time.
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
 
 _skips: dict[str, str] = {}
 _home_before: dict[str, tuple[int, int, int, int]] = {}
