@@ -75,7 +75,7 @@ class Section:
 
     Attributes:
         header: what stands between the brackets, as it is; configparser tells sections apart by it.
-        kind: `profile`, `sso-session`, `services`, `default` (no prefix), or "" for all others.
+        kind: `profile`, `sso-session`, `services`, `default` (no prefix), `unreadable`, or "" for all others.
         name: without the prefix and quotes; for other kinds the trimmed header.
         start: index of the header's line.
         end: index after the section's last line.
@@ -235,7 +235,7 @@ class _Parser:
         found = parse_header(header)
         if found is None:
             self.problem(at, f"[{header}] is not a name that can be read; it is ignored with all below it")
-            found = ("", header.strip())
+            found = ("unreadable", header.strip())
         line.kind = LineKind.SECTION
         self.section, self.broken = len(self.document.sections), False
         line.section = self.section

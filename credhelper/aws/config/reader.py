@@ -70,6 +70,8 @@ def parse_config(data: bytes) -> ConfigFile:
     first: dict[tuple[str, str], Section] = {}
     for section in document.sections:
         line = section.start + 1
+        if section.kind == "unreadable":
+            continue
         if section.kind == "":
             _note_other(file, section)
             continue
