@@ -17,6 +17,7 @@ from credhelper import files
 from credhelper.aws.identity_center import IdentityCenter
 from credhelper.aws.records import LoginRecords
 from credhelper.aws.tokens import TokenCache
+from credhelper.core.verdicts import judge
 from credhelper.errors import CredhelperError, TokenUnreadable, UpstreamError
 from credhelper.model import Endpoints, Profile, Session, Token, normalize_start_url
 
@@ -54,10 +55,12 @@ def log_out(
     cache: TokenCache,
     records: LoginRecords,
     center_for: Callable[[str, Endpoints], IdentityCenter],
+    gone: Callable[[], None],
 ) -> Farewell:
     """Log out of `session`: of its own token and of legacy logins' for the same start URL.
 
     Args:
+        gone: called when the files are gone, before the server is told, which may take its time.
         center_for: gives the client for a region and endpoints. A token goes to the endpoints recorded at its own
             login; one without a record goes to AWS's own, whatever the environment says.
 
@@ -68,19 +71,26 @@ def log_out(
     for key in _keys(session, cache):
         with cache.lock(key):
             taken += _take(cache.path(key), key, session.region, cache=cache, records=records, done=done)
+    gone()
     _tell(taken, center_for, done)
     return done
 
 
-def log_out_of_rest(*, cache: TokenCache, center_for: Callable[[str, Endpoints], IdentityCenter]) -> Farewell:
+def log_out_of_rest(
+    *, cache: TokenCache, records: LoginRecords, center_for: Callable[[str, Endpoints], IdentityCenter]
+) -> Farewell:
     """Log out of every token that is left, whoever made it, as `aws sso logout` does. Raises nothing."""
     done = Farewell()
     taken = []
     for path, token in cache.all():
-        with contextlib.suppress(CredhelperError):
+        record = records.matching(token)
+        try:
             cache.remove_path(path)
-            done.removed += 1
-            taken.append(_Taken(token, token.region, Endpoints()))
+        except CredhelperError as error:
+            done.stuck.append(str(error))
+            continue
+        done.removed += 1
+        taken.append(_Taken(token, token.region, record.endpoints if record else Endpoints()))
     _tell(taken, center_for, done)
     return done
 
@@ -129,7 +139,7 @@ def _tell(taken: Iterable[_Taken], center_for: Callable[[str, Endpoints], Identi
                 center.logout(item.token.access_token)
         except UpstreamError as error:
             if error.code not in _OVER and error.status != 401:
-                done.untold.append(error.message)
+                done.untold.append(judge(error).reason)
         except CredhelperError as error:
             done.untold.append(error.message)
 

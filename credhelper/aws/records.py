@@ -60,8 +60,11 @@ class LoginRecords:
 
     def read(self, key: str) -> LoginRecord | None:
         """The record of the token file `key`, or None. A record that cannot be understood counts as none."""
+        return self._read_path(self._path(key))
+
+    def _read_path(self, path: Path) -> LoginRecord | None:
         with contextlib.suppress(OSError, CredhelperError, ValueError, TypeError, KeyError, AttributeError):
-            content = json.loads(files.read_bytes(self._path(key)))
+            content = json.loads(files.read_bytes(path))
             endpoints = content["endpoints"]
             return LoginRecord(
                 client=str(content["client"]),
@@ -71,6 +74,15 @@ class LoginRecords:
                 expires_at=float(content["expires_at"]),
             )
         return None
+
+    def matching(self, token: Token) -> LoginRecord | None:
+        """The record of the login that `token` descends from, whatever its file is called, or None."""
+        try:
+            paths = sorted(self._folder.glob("*.json"))
+        except OSError:
+            return None
+        found = (self._read_path(path) for path in paths)
+        return next((record for record in found if record is not None and record.matches(token)), None)
 
     def write(self, key: str, record: LoginRecord) -> None:
         """Keep a record. Raises CredhelperError."""

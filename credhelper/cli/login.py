@@ -14,6 +14,7 @@ from credhelper.agent import Agent
 from credhelper.aws import browser
 from credhelper.aws.centers import Centers
 from credhelper.aws.identity_center import IdentityCenter
+from credhelper.aws.login.failures import explain
 from credhelper.aws.login.flow import Method, log_in, renewable, suffices
 from credhelper.aws.records import LoginRecords
 from credhelper.aws.renewal import renew
@@ -29,20 +30,21 @@ from credhelper.terminal import duration, local_time, printable
 
 # Other logins to the same session that we wait for before we give up on them.
 _JOINS = 3
+_PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "http_proxy")
 
 
 @click.command("login")
 @click.argument("name", required=False)
 @click.option("--device", is_flag=True, help="Use a device code: for machines without a browser.")
-@click.option("--no-browser", is_flag=True, help="Print the page's address; the redirect address may be pasted.")
+@click.option(
+    "--no-browser", is_flag=True, help="Only print the page's address; the address at its end may be pasted."
+)
 @click.option("--force", is_flag=True, help="Log in although the session can still be used.")
 def command(name: str | None, *, device: bool, no_browser: bool, force: bool) -> None:
     """Log in to the session NAME, or to the one that the profile NAME uses.
 
     Without NAME: the session of $AWS_PROFILE, else the only session there is.
     """
-    if device and no_browser:
-        raise click.UsageError("--no-browser belongs to the login in a browser; --device needs none.")
     paths = Paths.of()
     paths.check_owner()
     session = resolve_session(name, os.environ, paths)
@@ -113,7 +115,10 @@ class Login:
         now = self._clock.now()
         until = local_time(token.expires_at, now)
         ending = "and renews itself" if token.refreshable(now) else "and cannot be renewed"
-        click.secho(f"Logged in to {self._shown} until {until}, {ending}.", fg="green")
+        click.secho(
+            f"Logged in to {self._shown} until {until}, {ending}.",
+            fg=None if self._environ.get("NO_COLOR") else "green",
+        )
 
     def _is_logged_in(self) -> bool:
         """Whether nothing needs to be done, after a silent renewal where that helps; says so."""
@@ -125,12 +130,15 @@ class Login:
             return False
         left = duration(found.token.expires_at - now)
         until = local_time(found.token.expires_at, now)
-        ending = "renews itself" if renewable(found, now) else "cannot be renewed"
+        ending = "renews itself" if renewable(found, now) else "cannot be renewed; --force logs in anew"
         click.echo(f"Already logged in to {self._shown} until {until} ({left} left; {ending}).")
         return True
 
     def _renewed(self, found: Found | None) -> Found | None:
-        """The token after a try to renew it without the person; that it failed is no news: a login follows."""
+        """The token after a try to renew it without the person. Where AWS refuses, a login follows.
+
+        Raises LoginFailed where AWS cannot be reached.
+        """
         centers = Centers(self._records, lambda: settings.load(self._paths), self._clock)
         with contextlib.closing(centers):
             try:
@@ -141,7 +149,11 @@ class Login:
                     center_for=centers.for_token,
                     clock=self._clock,
                 )
-            except (UpstreamError, TokenUnreadable, CredhelperError):
+            except UpstreamError as error:
+                if error.code in {UpstreamError.OFFLINE, UpstreamError.PORTAL}:
+                    raise explain(error) from error  # the browser would not get any further
+                return found
+            except CredhelperError:
                 return found
         return self._find()
 
@@ -184,6 +196,8 @@ class Login:
             oidc=theirs.oidc or named.oidc, portal=theirs.portal or named.portal, sts=theirs.sts or named.sts
         )
         network = known.network
+        if any(self._environ.get(name) for name in _PROXY_VARIABLES):
+            network = Network(ca_bundle=network.ca_bundle)  # botocore then heeds NO_PROXY too
         if endpoints.oidc and is_loopback(endpoints.oidc):
             network = Network(proxies={}, ca_bundle=network.ca_bundle)
         return IdentityCenter(self._session.region, endpoints, network, self._clock)

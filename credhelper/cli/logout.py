@@ -62,7 +62,7 @@ class Logout:
             sessions = list({session.id: session for session in resolved}.values())
         farewells = [self._leave(session) for session in sessions]
         if everything:
-            rest = log_out_of_rest(cache=self._cache, center_for=self._center)
+            rest = log_out_of_rest(cache=self._cache, records=self._records, center_for=self._center)
             if rest.removed:
                 click.echo(f"Removed {_count(rest.removed, 'more token file')} of sessions that no config names.")
             farewells.append(rest)
@@ -71,20 +71,30 @@ class Logout:
         )
         if entries:
             click.echo(f"Removed {_count(entries, 'file')} with role credentials from the AWS CLI's cache.")
-        for key in [""] if everything else [session.cache_key for session in sessions]:
-            with contextlib.suppress(CredhelperError):
-                self._agent.call("forget", key=key)
+        if everything:
+            self._forget("")
         if not entries and not any(done.removed or done.stuck for done in farewells):
             shown = "any session" if everything else " or ".join(printable(session.name) for session in sessions)
             click.echo(f"Not logged in to {shown}; there was nothing to do.")
         _complain(farewells)
 
     def _leave(self, session: Session) -> Farewell:
-        done = log_out(session, cache=self._cache, records=self._records, center_for=self._center)
+        done = log_out(
+            session,
+            cache=self._cache,
+            records=self._records,
+            center_for=self._center,
+            gone=lambda: self._forget(session.cache_key),
+        )
         if done.removed and not done.stuck:
             suffix = "" if not done.untold else ", on this machine only"
             click.echo(f"Logged out of {printable(session.name)}{suffix}.")
         return done
+
+    def _forget(self, key: str) -> None:
+        """Let the daemon drop its credentials of `key` (empty: all); without a daemon there are none."""
+        with contextlib.suppress(CredhelperError):
+            self._agent.call("forget", key=key)
 
     def _center(self, region: str, endpoints: Endpoints) -> IdentityCenter:
         network = self._network

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shutil
 import sys
 import termios
 from collections.abc import Iterator, Mapping
@@ -32,7 +33,7 @@ class Person:
     def __init__(self, *, open_browser: bool, read_stdin: bool, environ: Mapping[str, str]) -> None:
         self._open_browser = open_browser
         self._environ = environ
-        self._live = sys.stdout.isatty()
+        self._live = sys.stdout.isatty() and environ.get("TERM") != "dumb"
         self._line_shown = False
         self._told = False
         self._pasted = b""
@@ -69,7 +70,10 @@ class Person:
     def show_code(self, code: str, page: str, complete: str) -> None:
         opened = self._open_browser and self._opened(complete)
         if self._live:
-            click.echo(qr_code(complete))
+            # Colours from the 256 that every terminal knows; macOS's own takes exact ones for something else.
+            lines = qr_code(complete)
+            if len(lines[0]) <= _columns():
+                click.echo("\n".join(f"\x1b[38;5;16;48;5;231m{line}\x1b[0m" for line in lines))
         self.say(f"Your code: {code}")
         self.say(
             "Opened the login page in your browser; check that it shows this code."
@@ -85,7 +89,9 @@ class Person:
                 click.echo(f"Waiting for {what}, for {minutes}:{seconds:02} at most.")
             return
         pasted = f" ({len(self._pasted)} characters pasted; press Enter)" if self._pasted else ""
-        click.echo(f"\r\x1b[KWaiting for {what}, {minutes}:{seconds:02} left{pasted} ", nl=False)
+        # A line that wraps could not be taken back.
+        line = f"Waiting for {what}, {minutes}:{seconds:02} left{pasted}"[: _columns() - 1]
+        click.echo(f"\r\x1b[K{line}", nl=False)
         self._line_shown = True
 
     def done_waiting(self) -> None:
@@ -165,19 +171,22 @@ def person(*, open_browser: bool, read_stdin: bool, environ: Mapping[str, str]) 
         yield someone
 
 
-def qr_code(text: str) -> str:
-    """A QR code for a terminal, black on white whatever the terminal's own colours are, with its quiet zone."""
+def qr_code(text: str) -> list[str]:
+    """The lines of a QR code with its quiet zone, two rows in each; to be shown black on white."""
     import segno  # noqa: PLC0415 - needed for a device code alone
 
-    matrix = [list(row) for row in segno.make(text, error="l", micro=False).matrix_iter(border=2)]
+    matrix = [list(row) for row in segno.make(text, error="l", micro=False).matrix_iter()]
     if len(matrix) % 2:
         matrix.append([0] * len(matrix[0]))
     marks = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
-    lines = []
-    for upper, lower in zip(matrix[::2], matrix[1::2], strict=True):
-        drawn = "".join(marks[bool(top), bool(bottom)] for top, bottom in zip(upper, lower, strict=True))
-        lines.append(f"\x1b[38;2;0;0;0;48;2;255;255;255m{drawn}\x1b[0m")
-    return "\n".join(lines)
+    return [
+        "".join(marks[bool(top), bool(bottom)] for top, bottom in zip(upper, lower, strict=True))
+        for upper, lower in zip(matrix[::2], matrix[1::2], strict=True)
+    ]
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size().columns
 
 
 def _input_of(stream: IO[str] | None, *, read_stdin: bool) -> int | None:

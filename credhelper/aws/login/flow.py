@@ -87,35 +87,42 @@ def log_in(
         else Wanted(session, scopes, device.GRANT_TYPES)
     )
 
-    def attempt(registration: Registration) -> TokenGrant:
+    def attempt(registration: Registration) -> Token:
+        def keep(grant: TokenGrant) -> Token:
+            token = _token(session, grant, registration, clock.now())
+            key = session.cache_key
+            with cache.lock(key):
+                # The record comes first: whoever sees the new token must find the endpoints that it belongs to.
+                records.write(key, LoginRecord.of(token, center.endpoints, clock.now()))
+                cache.write(key, token)
+            return token
+
         if method is Method.PKCE:
             return pkce.fetch(
-                center, registration, session=session.name, scopes=scopes, ui=ui, monotonic=pace.monotonic
+                center,
+                registration,
+                session=session.name,
+                scopes=scopes,
+                ui=ui,
+                keep=keep,
+                monotonic=pace.monotonic,
             )
-        return device.fetch(
+        grant = device.fetch(
             center, registration, start_url=session.start_url, ui=ui, sleep=pace.sleep, monotonic=pace.monotonic
         )
+        return keep(grant)
 
     registrations = Registrations(cache.folder, clock)
     try:
-        registration = registrations.get(center, wanted)
         try:
-            grant = attempt(registration)
+            return attempt(registrations.get(center, wanted))
         except UpstreamError as error:
             if error.code not in BAD_REGISTRATION:
                 raise
             ui.say("AWS no longer knows this program; registering it anew.")
-            registration = registrations.get(center, wanted, fresh=True)
-            grant = attempt(registration)
+            return attempt(registrations.get(center, wanted, fresh=True))
     except UpstreamError as error:
         raise explain(error) from error
-    token = _token(session, grant, registration, clock.now())
-    key = session.cache_key
-    with cache.lock(key):
-        # The record comes first: whoever sees the new token file must find the endpoints that it belongs to.
-        records.write(key, LoginRecord.of(token, center.endpoints, clock.now()))
-        cache.write(key, token)
-    return token
 
 
 def _token(session: Session, grant: TokenGrant, registration: Registration, now: float) -> Token:

@@ -26,7 +26,8 @@ from credhelper.aws.login.failures import LoginFailed, explain
 from credhelper.aws.login.listener import PATH, Answer, Listener, read_answer
 from credhelper.aws.login.ui import Ui
 from credhelper.endpoints import is_loopback
-from credhelper.errors import UpstreamError
+from credhelper.errors import CredhelperError, UpstreamError
+from credhelper.model import Token
 from credhelper.terminal import printable
 
 GRANT_TYPES = [GRANT_CODE, GRANT_REFRESH]
@@ -71,17 +72,20 @@ def fetch(
     session: str,
     scopes: tuple[str, ...],
     ui: Ui,
+    keep: Callable[[TokenGrant], Token],
     monotonic: Callable[[], float] = time.monotonic,
-) -> TokenGrant:
-    """Let the person log in and return what the code is worth.
+) -> Token:
+    """Let the person log in, keep what the code is worth, and return that.
 
-    The browser gets its page only once the code has been redeemed, so that the page tells the truth.
+    The browser gets its page only once the code has been redeemed and the token kept: so the page tells the truth.
 
     Args:
         session: its name, for the pages and messages.
         scopes: those of the registration.
+        keep: writes the token.
 
-    Raises UpstreamError where redeeming fails, LoginFailed where the person said no or did nothing, CredhelperError.
+    Raises UpstreamError where redeeming fails, LoginFailed where the person said no or did nothing, CredhelperError,
+    and what `keep` raises.
     """
     state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
     with _listener(state, ui) as listener:
@@ -100,14 +104,17 @@ def fetch(
             raise failure
         content = page.failure("The login was interrupted")
         try:
-            grant = center.redeem_code(registration, answer.code, redirect_uri, verifier)
+            token = keep(center.redeem_code(registration, answer.code, redirect_uri, verifier))
             content = page.success(printable(session))
         except UpstreamError as error:
             content = page.failure(explain(error).message)
             raise
+        except CredhelperError:
+            content = page.failure("AWS said yes, but the token could not be kept on this machine")
+            raise
         finally:
             listener.finish(content)
-    return grant
+    return token
 
 
 def _listener(state: str, ui: Ui) -> Listener:
