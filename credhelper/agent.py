@@ -62,7 +62,10 @@ class Agent:
 
     def status(self, timeout: float = 5.0) -> dict[str, Any]:
         """The daemon's `status` document. Raises DaemonUnavailable, CredhelperError."""
-        document = json.loads(self.call("status", timeout))
+        try:
+            document = json.loads(self.call("status", timeout))
+        except (ValueError, RecursionError):
+            document = None
         if not isinstance(document, dict):
             raise DaemonUnavailable("the daemon's answer makes no sense", "Run `credhelper daemon restart`")
         return document

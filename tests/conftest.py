@@ -18,7 +18,7 @@ from credhelper.paths import Paths
 from credhelper.standin import Settings, StandIn
 from tests import sandbox
 from tests.parts import aws_cli as aws_cli_part
-from tests.support import MakeStandIn, Processes
+from tests.support import MakeStandIn, Processes, ScriptedDaemon, Serve
 
 _TRIPWIRE = sandbox.Tripwire()
 _CI = os.environ.get("CI") == "true"
@@ -187,6 +187,20 @@ def daemon(paths: Paths) -> Iterator[Agent]:
         wrong = sandbox.end_daemon(paths)
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)
+
+
+@pytest.fixture
+def serve(runtime_folder: Path) -> Iterator[Serve]:
+    """Start servers: `serve("name", reply, …)`, each at `<runtime folder>/name`."""
+    servers: list[ScriptedDaemon] = []
+
+    def start(name: str, *replies: bytes) -> ScriptedDaemon:
+        servers.append(ScriptedDaemon(runtime_folder / name, list(replies)))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
 
 
 @pytest.fixture

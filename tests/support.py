@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
+from pathlib import Path
 from typing import Any, Protocol
 
 from credhelper.standin import StandIn
@@ -58,3 +61,34 @@ class Processes:
                         pipe.close()
         self._started.clear()
         return killed
+
+
+class ScriptedDaemon:
+    """Answers each connection in turn with the next of these replies, in a thread."""
+
+    def __init__(self, address: Path, replies: list[bytes]) -> None:
+        self.requests: list[bytes] = []
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(address))
+        self._socket.listen(16)
+        self._thread = threading.Thread(target=self._serve, args=(replies,), daemon=True)
+        self._thread.start()
+
+    def _serve(self, replies: list[bytes]) -> None:
+        for reply in replies:
+            peer, _ = self._socket.accept()
+            with peer, peer.makefile("rb") as file:
+                self.requests.append(file.read(int.from_bytes(file.read(4), "big")))
+                peer.sendall(reply)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(10)
+
+
+class Serve(Protocol):
+    """Starts a daemon by script at `<runtime folder>/<name>`."""
+
+    def __call__(self, name: str, *replies: bytes) -> ScriptedDaemon: ...

@@ -11,7 +11,6 @@ import socket
 import stat
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +24,7 @@ from credhelper import agent, client, resources
 from credhelper.agent import Agent
 from credhelper.paths import Paths
 from tests.sandbox import PROJECT
-from tests.support import Processes
+from tests.support import Processes, Serve
 from tests.waiting import wait_until
 
 UID = os.geteuid()
@@ -180,50 +179,11 @@ def test_drip_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
             client.read_reply(ours, 1)
 
 
-class Server:
-    """Answers each connection in turn with the next of these replies, in a thread."""
-
-    def __init__(self, address: Path, replies: list[bytes]) -> None:
-        self.requests: list[bytes] = []
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.bind(str(address))
-        self._socket.listen(16)
-        self._thread = threading.Thread(target=self._serve, args=(replies,), daemon=True)
-        self._thread.start()
-
-    def _serve(self, replies: list[bytes]) -> None:
-        for reply in replies:
-            peer, _ = self._socket.accept()
-            with peer, peer.makefile("rb") as file:
-                self.requests.append(file.read(int.from_bytes(file.read(4), "big")))
-                peer.sendall(reply)
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join(10)
-
-
-@pytest.fixture
-def serve(runtime_folder: Path) -> Iterator[Callable[..., Server]]:
-    """Start servers: `serve("name", reply, …)`, each at `<runtime folder>/name`."""
-    servers: list[Server] = []
-
-    def start(name: str, *replies: bytes) -> Server:
-        servers.append(Server(runtime_folder / name, list(replies)))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
-
-
 def soon(seconds: float = 10.0) -> float:
     return time.monotonic() + seconds
 
 
-def test_exchange_waits_as_long_as_it_is_told(serve: Callable[..., Server], runtime_folder: Path) -> None:
+def test_exchange_waits_as_long_as_it_is_told(serve: Serve, runtime_folder: Path) -> None:
     wait = client.encode_reply(client.WAIT, b"20")
     server = serve("s", wait + wait + client.encode_reply(0, b"done"))
     request = client.encode_request(b"v", {b"a": b"b"})
@@ -232,13 +192,13 @@ def test_exchange_waits_as_long_as_it_is_told(serve: Callable[..., Server], runt
 
 
 @pytest.mark.parametrize("payload", [b"", b"soon", b"\xff", b"nan-"])
-def test_senseless_wait(serve: Callable[..., Server], runtime_folder: Path, payload: bytes) -> None:
+def test_senseless_wait(serve: Serve, runtime_folder: Path, payload: bytes) -> None:
     serve("s", client.encode_reply(client.WAIT, payload))
     with pytest.raises(client.Broken, match="makes no sense"):
         client.ask([os.fsencode(runtime_folder / "s")], client.encode_request(b"v", {}), UID, soon())
 
 
-def test_daemon_of_another_home_is_passed_over(serve: Callable[..., Server], runtime_folder: Path) -> None:
+def test_daemon_of_another_home_is_passed_over(serve: Serve, runtime_folder: Path) -> None:
     serve("a", client.encode_reply(client.OTHER_HOME, b""))
     serve("b", client.encode_reply(0, b"mine"))
     places = [os.fsencode(runtime_folder / name) for name in ("none", "a", "b")]
@@ -262,23 +222,21 @@ def test_nobody_there_is_absence(runtime_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o720, 0o702, 0o1777])
-def test_folder_that_others_may_write_is_refused(
-    serve: Callable[..., Server], runtime_folder: Path, mode: int
-) -> None:
+def test_folder_that_others_may_write_is_refused(serve: Serve, runtime_folder: Path, mode: int) -> None:
     serve("s")
     runtime_folder.chmod(mode)
     with pytest.raises(client.Broken, match="not this user's alone"):
         client.connect(os.fsencode(runtime_folder / "s"), UID, soon())
 
 
-def test_link_to_a_good_folder_is_refused(serve: Callable[..., Server], runtime_folder: Path, home: Path) -> None:
+def test_link_to_a_good_folder_is_refused(serve: Serve, runtime_folder: Path, home: Path) -> None:
     serve("s")
     (home / "link").symlink_to(runtime_folder)
     with pytest.raises(client.Broken, match="not this user's alone"):
         client.connect(os.fsencode(home / "link" / "s"), UID, soon())
 
 
-def test_folder_of_another_user_is_refused(serve: Callable[..., Server], runtime_folder: Path) -> None:
+def test_folder_of_another_user_is_refused(serve: Serve, runtime_folder: Path) -> None:
     serve("s")
     with pytest.raises(client.Broken, match="not this user's alone"):
         client.connect(os.fsencode(runtime_folder / "s"), UID + 1, soon())
@@ -636,7 +594,7 @@ def test_no_home(helper: Callable[..., str]) -> None:
 )
 def test_status_decides_the_stream_and_the_exit_code(
     helper: Callable[..., str],
-    serve: Callable[..., Server],
+    serve: Serve,
     runtime_folder: Path,
     status: int,
     code: int,

@@ -111,7 +111,7 @@ def _write_report(error: Exception) -> str:
         time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     ]
     chain: BaseException | None = error
-    while chain is not None:
+    while chain is not None and len(lines) < 500:  # errors can cause each other in a circle
         lines.append(f"{type(chain).__module__}.{type(chain).__qualname__}")
         lines += [f"  {f.filename}:{f.lineno} in {f.name}" for f in traceback.extract_tb(chain.__traceback__)]
         chain = chain.__cause__ or chain.__context__

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from credhelper import agent as agent_module
+from credhelper import client
+from credhelper.agent import Agent
+from credhelper.errors import CredhelperError, DaemonUnavailable, LoginNeeded
+from credhelper.paths import Paths
+from tests.support import Serve
+
+reply = client.encode_reply
+
+
+@pytest.fixture
+def agent(paths: Paths, runtime_folder: Path) -> Agent:
+    (runtime_folder / "credhelper").mkdir(mode=0o700)
+    return Agent(paths)
+
+
+SOCKET = "credhelper/agent.sock"
+
+
+def test_command_line_takes_nothing_from_the_current_folder() -> None:
+    command = agent_module.daemon_command()
+    assert command[1:] == ["-P", "-m", "credhelper", "daemon", "run"]
+    assert Path(command[0]).is_absolute()
+
+
+def test_no_daemon(agent: Agent) -> None:
+    assert not agent.running()
+    with pytest.raises(DaemonUnavailable, match="does not run") as caught:
+        agent.call("status")
+    assert caught.value.remedy == "Run `credhelper daemon start`"
+    with pytest.raises(DaemonUnavailable, match="does not run"), agent.login_lease("s"):
+        pytest.fail("no lease without a daemon")
+
+
+def test_call_sends_its_fields_and_returns_the_payload(agent: Agent, serve: Serve, home: Path) -> None:
+    server = serve(SOCKET, reply(0, b"payload"))
+    assert agent.call("forget", session="é\udcff") == b"payload"
+    verb, fields = client.decode_request(server.requests[0])
+    assert verb == b"forget"
+    assert fields == {b"home": os.fsencode(home), b"session": b"\xc3\xa9\xff"}
+
+
+def test_home_of_the_paths_counts_and_not_the_variable(
+    agent: Agent, paths: Paths, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(SOCKET, reply(0, b""))
+    monkeypatch.setenv("HOME", "/elsewhere")
+    assert Agent(paths).running()
+    assert client.decode_request(server.requests[0])[1][b"home"] == os.fsencode(paths.home)
+
+
+def test_error_reply_becomes_an_error_with_the_daemon_s_words(agent: Agent, serve: Serve) -> None:
+    serve(SOCKET, reply(1, b"credhelper: no such session\n"), reply(3, b"log in\n"), reply(1, b"\xff\xfe"))
+    with pytest.raises(CredhelperError) as failure:
+        agent.call("forget")
+    assert str(failure.value) == "no such session"
+    with pytest.raises(LoginNeeded) as needed:
+        agent.call("forget")
+    assert str(needed.value) == "log in"
+    with pytest.raises(CredhelperError):
+        agent.call("forget")
+
+
+@pytest.mark.parametrize("payload", [b"[]", b"7", b'"x"', b"", b"{", b"\xff"])
+def test_senseless_status(agent: Agent, serve: Serve, payload: bytes) -> None:
+    serve(SOCKET, reply(0, payload))
+    with pytest.raises(DaemonUnavailable, match="makes no sense"):
+        agent.status()
+
+
+def test_status(agent: Agent, serve: Serve) -> None:
+    serve(SOCKET, reply(0, json.dumps({"schema": 1}).encode()))
+    assert agent.status() == {"schema": 1}
+
+
+@pytest.mark.parametrize("raw", [b"", b"\0\0\0\0", b"\xff\xff\xff\xff"])
+def test_broken_daemon(agent: Agent, serve: Serve, raw: bytes) -> None:
+    serve(SOCKET, raw, raw)
+    with pytest.raises(DaemonUnavailable) as caught:
+        agent.call("status")
+    assert caught.value.remedy
+    assert not agent.running()
+
+
+def test_request_that_cannot_be_sent(agent: Agent) -> None:
+    with pytest.raises(CredhelperError, match="NUL"):
+        agent.call("forget", session="a\0b")
+
+
+@pytest.mark.parametrize(("payload", "ours"), [(b"granted", True), (b"ended", False)])
+def test_login_lease(agent: Agent, serve: Serve, payload: bytes, *, ours: bool) -> None:
+    server = serve(SOCKET, reply(client.WAIT, b"30") + reply(0, payload))
+    with agent.login_lease("my session") as mine:
+        assert mine is ours
+    assert client.decode_request(server.requests[0])[1][b"key"] == b"my session"
+
+
+def test_refused_login_lease(agent: Agent, serve: Serve) -> None:
+    serve(SOCKET, reply(1, b"not now"))
+    with pytest.raises(CredhelperError, match="not now"), agent.login_lease("s"):
+        pytest.fail("refused")
+
+
+def test_daemon_that_cannot_be_started(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent_module, "daemon_command", lambda: ["/nonexistent/python", "daemon", "run"])
+    with pytest.raises(DaemonUnavailable, match=r"cannot be started: .*No such file") as caught:
+        agent.start()
+    assert caught.value.remedy == "Run `credhelper daemon run` to see why"

@@ -1,0 +1,151 @@
+"""The group and the one error boundary; each verb has its own file under `cli/`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import click
+import pytest
+
+from credhelper import __version__, cli, errors
+from credhelper.paths import Paths
+
+
+def exit_code(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(list(arguments))
+    assert isinstance(caught.value.code, int)
+    return caught.value.code
+
+
+@pytest.fixture
+def fail_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
+    """Let the next command end with this error."""
+
+    def plan(error: BaseException) -> None:
+        def run(*_: object, **__: object) -> NoReturn:
+            secret_in_a_local = "hush-local"
+            assert secret_in_a_local
+            raise error
+
+        monkeypatch.setattr(cli.group, "main", run)
+
+    return plan
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.CredhelperError("it broke", "Mend it"), 1),
+        (errors.UsageError("no such session"), 2),
+        (errors.LoginNeeded("log in"), 3),
+        (click.UsageError("wrong"), 2),
+        (click.BadParameter("wrong"), 2),
+        (click.ClickException("failed"), 1),
+        (click.exceptions.Exit(5), 5),
+        (click.Abort(), 130),
+        (KeyboardInterrupt(), 130),
+        (ValueError("hush"), 70),
+        (RecursionError(), 70),
+        (MemoryError(), 70),
+    ],
+)
+def test_exit_codes(
+    fail_with: Callable[[BaseException], None], error: BaseException, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fail_with(error)
+    assert exit_code("status") == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+
+
+def test_expected_failure_is_one_line_and_its_remedy(
+    fail_with: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fail_with(errors.CredhelperError("it broke", "Mend it"))
+    exit_code("status")
+    assert capsys.readouterr().err == "credhelper: it broke\n  Mend it\n"
+
+
+def reports(paths: Paths) -> list[Path]:
+    return list((paths.state / "reports").glob("*"))
+
+
+def test_bug_leaves_a_report_without_values(
+    fail_with: Callable[[BaseException], None], paths: Paths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fail_with(ValueError("hush-message"))
+    assert exit_code("status") == 70
+    err = capsys.readouterr().err
+    (report,) = reports(paths)
+    assert str(report) in err
+    text = report.read_text()
+    assert "builtins.ValueError" in text
+    assert f"{Path(__file__).name}:" in text
+    assert __version__ in text
+    assert "hush" not in text + err
+    assert report.stat().st_mode & 0o777 == 0o600
+
+
+def test_report_of_errors_that_cause_each_other_ends(
+    fail_with: Callable[[BaseException], None], paths: Paths
+) -> None:
+    one, other = ValueError("hush"), TypeError("hush")
+    one.__cause__, other.__cause__ = other, one
+    fail_with(one)
+    assert exit_code("status") == 70
+    assert "hush" not in reports(paths)[0].read_text()
+
+
+def test_report_goes_to_stderr_where_no_file_can_be_written(
+    fail_with: Callable[[BaseException], None], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / ".local").write_bytes(b"")
+    fail_with(ValueError("hush"))
+    assert exit_code("status") == 70
+    err = capsys.readouterr().err
+    assert "Please report this:" in err
+    assert "builtins.ValueError" in err
+    assert "hush" not in err
+
+
+def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("stauts") == 2
+    assert "Did you mean 'status'?" in capsys.readouterr().err
+    assert exit_code("--nonsense") == 2
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("--version") == 0
+    assert __version__ in capsys.readouterr().out
+
+
+def test_help_lists_every_verb_and_imports_none(capsys: pytest.CaptureFixture[str]) -> None:
+    code = (
+        "import sys; from credhelper import cli\n"
+        "try:\n    cli.main(['--help'])\n"
+        "except SystemExit as end:\n    assert end.code == 0\n"
+        "print('LOADED', *(name for name in sys.modules if name.startswith(('credhelper.cli.', 'boto', 'rich'))))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
+    page, _, loaded = done.stdout.partition("LOADED")
+    assert loaded.split() == []
+    for verb in cli.VERBS:
+        assert f"  {verb} " in page
+
+
+@pytest.mark.parametrize("verb", list(cli.VERBS))
+def test_every_verb_has_a_help_page(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(verb, "--help") == 0
+    assert "Usage: credhelper" in capsys.readouterr().out
+
+
+def test_reader_that_went_away() -> None:
+    command = f"{sys.executable} -c 'from credhelper.cli import main; main([\"--help\"])' | true"
+    done = subprocess.run(["sh", "-c", command], check=False, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""

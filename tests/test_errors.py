@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from credhelper import errors
+from tests.sandbox import PROJECT
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.CredhelperError("x"), 1),
+        (errors.UsageError("x"), 2),
+        (errors.LoginNeeded("x"), 3),
+        (errors.ConfigError("x"), 1),
+        (errors.FileChanged("x"), 1),
+        (errors.TokenUnreadable("x"), 1),
+        (errors.DaemonUnavailable("x"), 1),
+        (errors.UpstreamError("CreateToken", "Offline"), 1),
+    ],
+)
+def test_exit_codes(error: errors.CredhelperError, code: int) -> None:
+    assert error.exit_code == code
+
+
+def test_text() -> None:
+    assert str(errors.CredhelperError("it broke")) == "it broke"
+    assert str(errors.CredhelperError("it broke", "Mend it")) == "it broke. Mend it"
+    assert str(errors.UpstreamError("Logout", "X", 500, "why")) == "Logout: X (why)"
+
+
+def imports(module: str) -> set[str]:
+    """The modules of this package that one of its files imports, at any depth."""
+    tree = ast.parse((PROJECT / "credhelper" / module).read_text())
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name for name in found if name.split(".")[0] == "credhelper"}
+
+
+@pytest.mark.parametrize("module", ["errors.py", "client.py", "model.py"])
+def test_what_stands_lowest_imports_nothing_of_the_package(module: str) -> None:
+    assert imports(module) == set()
+
+
+def test_core_does_no_io() -> None:
+    for path in (PROJECT / "credhelper" / "core").glob("*.py"):
+        tree = ast.parse(path.read_text())
+        names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert not names & {"os", "socket", "subprocess", "pathlib", "botocore", "boto3", "credhelper.files"}, path
