@@ -128,7 +128,7 @@ def log_in(
 def _token(session: Session, grant: TokenGrant, registration: Registration, now: float) -> Token:
     return Token(
         access_token=grant.access_token,
-        expires_at=now + grant.expires_in,
+        expires_at=float(int(now + grant.expires_in)),  # as the file will say, in whole seconds
         start_url=session.start_url,
         region=session.region,
         refresh_token=grant.refresh_token,

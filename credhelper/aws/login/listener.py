@@ -149,6 +149,7 @@ class Listener:
             sock.sendall(content)
             sock.shutdown(socket.SHUT_WR)
             # Closing with unread bytes would reset the connection, and the page be lost.
+            sock.settimeout(0.5)
             sock.recv(_MAX_HEAD)
 
     def _accept(self) -> None:

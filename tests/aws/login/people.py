@@ -1,0 +1,87 @@
+"""A person for the login flows, without a terminal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Self
+
+
+class Person:
+    """The `Ui` of a login that a test plays.
+
+    Args:
+        at_page: what the person does with the address of the login page; runs beside the login.
+        at_code: what the person does with the user code and the address that holds it; runs before it goes on.
+    """
+
+    def __init__(
+        self,
+        at_page: Callable[[str], object] | None = None,
+        at_code: Callable[[str, str], object] | None = None,
+    ) -> None:
+        self.said: list[str] = []
+        self.pages: list[str] = []
+        self.codes: list[tuple[str, str, str]] = []
+        self.waits: list[float] = []
+        self.ended = 0
+        self._at_page = at_page
+        self._at_code = at_code
+        self._pool = ThreadPoolExecutor(1)
+        self._acts: list[Future[object]] = []
+        self._read_end, self._write_end = os.pipe()
+        self._line = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+        os.close(self._read_end)
+        if self._write_end >= 0:
+            os.close(self._write_end)
+
+    @property
+    def seen(self) -> object:
+        """What `at_page` returned, or its exception."""
+        return self._acts[-1].result(10)
+
+    def paste(self, text: str) -> None:
+        os.write(self._write_end, text.encode())
+
+    def hang_up(self) -> None:
+        """End of input."""
+        os.close(self._write_end)
+        self._write_end = -1
+
+    @property
+    def input_fd(self) -> int | None:
+        return self._read_end
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+
+    def show_page(self, url: str) -> None:
+        self.pages.append(url)
+        if self._at_page is not None:
+            self._acts.append(self._pool.submit(self._at_page, url))
+
+    def show_code(self, code: str, page: str, complete: str) -> None:
+        self.codes.append((code, page, complete))
+        if self._at_code is not None:
+            self._at_code(code, complete)
+
+    def waiting(self, what: str, left: float) -> None:
+        assert what
+        self.waits.append(left)
+
+    def done_waiting(self) -> None:
+        self.ended += 1
+
+    def read_input(self) -> list[str] | None:
+        part = os.read(self._read_end, 4096)
+        if not part:
+            return None
+        *lines, self._line = (self._line + part).split(b"\n")
+        return [line.decode() for line in lines]
