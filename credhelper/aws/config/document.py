@@ -2,8 +2,8 @@
 
 What is a header, a property or a continuation follows Python's `configparser`, because the AWS CLI and boto3 read
 with it: lines also end at a lone carriage return, a property's value goes on in lines that are indented deeper than
-the property itself, and a full-line comment never ends a value. Where the public vectors say less strictly or more
-kindly what a header is, they are followed too (`reader` lists nothing else; the tests hold the table).
+the property itself, and a full-line comment never ends a value. Headers are also taken with blanks and comments
+around them, as the public vectors have it.
 """
 
 from __future__ import annotations

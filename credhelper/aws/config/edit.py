@@ -127,12 +127,11 @@ class Editor:
                 return self.lines[number].eol
         return b"\n"
 
-    def drop(self, old: Sequence[markers.OldLine], keys: set[str]) -> set[int]:
-        """Remove the remembered lines of these keys; returns their indexes."""
-        stale = {line.at for line in old if line.key in keys}
-        for at in stale:
-            self.out[at] = b""
-        return stale
+    def drop(self, old: Sequence[markers.OldLine], keys: set[str]) -> None:
+        """Remove the remembered lines of these keys."""
+        for line in old:
+            if line.key in keys:
+                self.out[line.at] = b""
 
     def render(self) -> bytes:
         if not self.before:

@@ -100,11 +100,11 @@ def old_values(lines: list[OldLine]) -> dict[str, str]:
 
 
 def with_value(text: str, value: str) -> str:
-    """The property line `text` with another value, everything before the value as it was."""
-    stripped = text.strip()
-    name, delimiter, _ = _split(stripped)
+    """The property line `text` with another value, everything before the value and behind it as it was."""
+    name, delimiter, old = _split(text.strip())
     indent = text[: len(text) - len(text.lstrip())]
-    return f"{indent}{name}{delimiter}{value}"
+    said = strip_inline_comment(old)
+    return f"{indent}{name}{delimiter}{value}{old[len(said.rstrip()) :]}"
 
 
 def _split(stripped: str) -> tuple[str, str, str]:

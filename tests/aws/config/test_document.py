@@ -5,13 +5,14 @@ from __future__ import annotations
 import configparser
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from credhelper.aws.config import Document, LineKind
 from tests.aws.config.generated import configs
 
 
+@settings(deadline=None)
 @given(st.binary() | configs())
 @example(b"\xef\xbb\xbf[a]\r\nx=1\ry=2\n\n\r\x00\xff")
 def test_rendering_gives_the_same_bytes(data: bytes) -> None:
@@ -20,6 +21,7 @@ def test_rendering_gives_the_same_bytes(data: bytes) -> None:
     assert all(1 <= problem.line <= len(document.lines) for problem in document.problems)
 
 
+@settings(deadline=None)
 @given(configs())
 def test_top_level_keys_are_those_of_configparser(data: bytes) -> None:
     parser = configparser.RawConfigParser(strict=False, default_section="\x00none")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from botocore.configloader import load_config
 from botocore.exceptions import ConfigParseError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credhelper.aws.config import Edit, disable, enable, parse_config, parse_helper_line, profiles_of, sessions_of
@@ -23,11 +23,13 @@ def _enable(data: bytes, names: list[str] | None = None, *, force: bool = False)
     return enable(data, names, helper=HELPER, credentials={}, force=force)
 
 
+@settings(deadline=None)
 @given(anything, st.booleans())
 def test_disabling_gives_the_same_bytes(data: bytes, force: bool) -> None:
     assert disable(_enable(data, force=force).data, None).data == data
 
 
+@settings(deadline=None)
 @given(anything, st.booleans())
 def test_both_are_idempotent(data: bytes, force: bool) -> None:
     once = _enable(data, force=force).data
@@ -37,6 +39,7 @@ def test_both_are_idempotent(data: bytes, force: bool) -> None:
     assert disable(data, None).data == data
 
 
+@settings(deadline=None)
 @given(anything, st.randoms(use_true_random=False))
 def test_one_by_one_in_any_order(data: bytes, order: random.Random) -> None:
     names = _enable(data).changed
@@ -48,6 +51,7 @@ def test_one_by_one_in_any_order(data: bytes, order: random.Random) -> None:
     assert edited == data
 
 
+@settings(deadline=None)
 @given(anything)
 def test_reading_never_fails_and_enabled_profiles_are_managed(data: bytes) -> None:
     config = parse_config(data)
@@ -64,6 +68,7 @@ def test_reading_never_fails_and_enabled_profiles_are_managed(data: bytes) -> No
             assert after[name].role_name == before[name].role_name
 
 
+@settings(deadline=None)
 @given(working_configs() | configs(), st.booleans())
 def test_botocore_accepts_it_and_runs_the_helper(data: bytes, force: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:

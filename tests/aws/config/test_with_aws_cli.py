@@ -6,6 +6,7 @@ must neither draw a key out of its section nor keep one from being found.
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -151,3 +152,17 @@ def _lines_of_sections(data: bytes) -> dict[str, list[str]]:
         elif line.strip():
             found[header].append(line)
     return found
+
+
+@pytest.mark.parametrize("folder", ["plain", "o'brien & co #1 ;x $HOME"])
+def test_the_cli_runs_the_helper_of_an_enabled_profile(
+    aws_cli: str, home: Path, config_file: Path, folder: str
+) -> None:
+    helper = home / folder / "credhelper" / "credential-process"
+    helper.parent.mkdir(parents=True)
+    helper.write_text('#!/bin/sh\necho \'{"Version": 1, "SecretAccessKey": "S", "AccessKeyId": "\'$1/$2/$3\'"}\'\n')
+    helper.chmod(0o700)
+    config_file.write_bytes(enable(CONFIG, None, helper=str(helper), credentials={}).data)
+    arguments = [aws_cli, "configure", "export-credentials", "--profile", "alpha"]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+    assert json.loads(done.stdout)["AccessKeyId"] == "d-93670bd35a/123456789012/AWSAdministratorAccess", done.stderr

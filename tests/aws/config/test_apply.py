@@ -1,0 +1,42 @@
+"""The edit of a real file: what is shown of it, and whether another system may share it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from credhelper.aws.config import Edit
+from credhelper.aws.config.apply import Plan, diff, shared_with
+from credhelper.paths import Paths
+
+
+def test_a_diff_masks_secrets_and_shows_ends_of_line_as_nothing() -> None:
+    old = b"[a]\r\naws_secret_access_key = hidden\r\n  AWS_SESSION_TOKEN=hidden\r\nx = 1\r\n\xff\r\n"
+    lines = list(diff(Plan(Path("c"), old, Edit(old.replace(b"x = 1", b"x = 2")))))
+    assert lines == [
+        "--- c",
+        "+++ c",
+        "@@ -1,5 +1,5 @@",
+        " [a]",
+        " aws_secret_access_key = …",
+        "   AWS_SESSION_TOKEN=…",
+        "-x = 1",
+        "+x = 2",
+        " \udcff",
+    ]
+
+
+def test_a_file_of_the_home_folder_is_not_shared(paths: Paths) -> None:
+    paths.aws.mkdir()
+    (paths.aws / "config").touch()
+    assert shared_with(paths, paths.aws / "config") is None
+
+
+def test_a_link_out_of_the_home_folder(paths: Paths, tmp_path: Path) -> None:
+    (tmp_path / "config").touch()
+    paths.aws.symlink_to(tmp_path)
+    assert "outside of your home folder" in (shared_with(paths, paths.aws / "config") or "")
+
+
+def test_another_file_system() -> None:
+    found = shared_with(Paths(Path("/")), Path("/dev/null"))
+    assert "another file system" in (found or "")

@@ -1,0 +1,198 @@
+"""`credhelper enable` and `credhelper disable` on a file: what is shown, asked, written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from credhelper import files
+from credhelper.aws.config import parse_config
+from credhelper.cli import disable, enable
+from credhelper.errors import ConfigError, CredhelperError, FileChanged, UsageError
+from credhelper.paths import Paths
+from credhelper.resources import known_configs
+
+CONFIG = b"""\
+[default]
+region = eu-west-1
+
+[profile a]
+sso_session = corp
+sso_account_id = 123456789012
+sso_role_name = Admin
+
+[profile b]
+sso_session = corp
+sso_account_id = 123456789012
+sso_role_name = Other
+
+[sso-session corp]
+sso_start_url = https://corp.awsapps.com/start
+sso_region = eu-west-1
+sso_registration_scopes = sso:account:access
+"""
+
+
+@pytest.fixture
+def config_file(home: Path) -> Path:
+    path = home / ".aws" / "config"
+    path.parent.mkdir()
+    path.write_bytes(CONFIG)
+    return path
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enable, "is_terminal", lambda: True)
+
+
+def run(command: click.Command, *arguments: str, answers: str = "") -> tuple[int, str]:
+    """The command's exit code and output; its CredhelperErrors are raised."""
+    result = CliRunner().invoke(command, list(arguments), input=answers, standalone_mode=False)
+    if result.exception is not None:
+        raise result.exception
+    code: int = result.return_value
+    return code, result.output
+
+
+def test_enable_and_disable(config_file: Path, paths: Paths) -> None:
+    code, output = run(enable.command, "a", "--yes")
+    assert code == 0
+    assert "1 profile enabled: a." in output
+    assert "credhelper login" in output
+    profiles = parse_config(config_file.read_bytes()).profiles
+    assert profiles["a"] == {"credential_process": f"{paths.helper} corp 123456789012 Admin"}
+    assert "sso_session" in profiles["b"]
+    assert os.access(paths.helper, os.X_OK)
+
+    code, output = run(disable.command, "--all", "--yes")
+    assert (code, "1 profile disabled: a." in output) == (0, True)
+    assert config_file.read_bytes() == CONFIG
+
+
+def test_all_tells_what_was_left_out(config_file: Path) -> None:
+    code, output = run(enable.command, "--all", "--yes")
+    assert code == 0
+    assert "2 profiles enabled: a, b." in output
+    assert "default: it does not use IAM Identity Center" in output
+    again = run(enable.command, "--all", "--yes")
+    assert (again[0], "2 profiles: it is enabled already" in again[1]) == (0, True)
+    assert "Nothing to change." in again[1]
+
+
+def test_a_profile_refused_by_name_is_a_failure(config_file: Path) -> None:
+    code, output = run(enable.command, "default", "a", "--yes")
+    assert code == 1
+    assert "Refused: default" in output
+    assert "1 profile enabled: a." in output
+
+
+def test_dry_run_shows_a_diff_and_writes_nothing(config_file: Path, paths: Paths) -> None:
+    config_file.write_bytes(CONFIG.replace(b"[profile a]\n", b"[profile a]\naws_secret_access_key = hidden\n"))
+    before = config_file.read_bytes()
+    code, output = run(enable.command, "a", "--dry-run")
+    assert code == 0
+    assert "-sso_session = corp\n" in output
+    assert "+#credhelper: sso_session = corp\n" in output
+    assert "hidden" not in output
+    assert "would be enabled" in output
+    assert "\x1b" not in output
+    assert config_file.read_bytes() == before
+    assert not paths.helper.exists()
+
+
+def test_colours_only_where_they_are_wanted(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enable, "use_colour", lambda: True)
+    result = CliRunner().invoke(enable.command, ["a", "--dry-run"], standalone_mode=False, color=True)
+    assert "\x1b[32m+#credhelper: added" in result.output
+
+
+def test_without_a_terminal_nobody_is_asked(config_file: Path) -> None:
+    with pytest.raises(CredhelperError) as caught:
+        run(enable.command, "a")
+    assert "--yes" in (caught.value.remedy or "")
+    assert config_file.read_bytes() == CONFIG
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 1)])
+def test_the_answer_counts(config_file: Path, answer: str, code: int) -> None:
+    assert run(enable.command, "a", answers=answer)[0] == code
+    assert (config_file.read_bytes() == CONFIG) is (code == 1)
+
+
+def test_the_profile_of_the_environment(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "b")
+    assert "enabled: b." in run(enable.command, "--yes")[1]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--all", "a"], ["nosuch"]])
+@pytest.mark.parametrize("command", [enable.command, disable.command])
+def test_wrong_usage(config_file: Path, command: click.Command, arguments: list[str]) -> None:
+    with pytest.raises(UsageError):
+        run(command, *arguments, "--yes")
+
+
+def test_another_file_is_remembered(
+    home: Path, tmp_path: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = home / "work" / "aws-config"
+    path.parent.mkdir()
+    path.write_bytes(CONFIG)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(path))
+    run(enable.command, "a", "--yes")
+    assert path in known_configs(paths)
+
+
+def test_no_config(home: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        run(enable.command, "--all", "--yes")
+    assert caught.value.remedy
+
+
+def test_a_credentials_file_that_cannot_be_read_is_only_warned_of(config_file: Path) -> None:
+    (config_file.parent / "credentials").mkdir()
+    code, output = run(enable.command, "a", "--yes")
+    assert (code, "Mind: " in output) == (0, True)
+
+
+@pytest.mark.usefixtures("terminal")
+class TestASharedFile:
+    """A config that really lies elsewhere, as WSL homes and mounted volumes have it."""
+
+    @pytest.fixture
+    def target(self, config_file: Path, tmp_path: Path) -> Path:
+        path = tmp_path / "shared-config"
+        config_file.rename(path)
+        config_file.symlink_to(path)
+        return path
+
+    def test_is_asked_about_first(self, target: Path) -> None:
+        code, output = run(enable.command, "a", answers="n\n")
+        assert (code, "another system may share it" in output) == (1, True)
+        assert target.read_bytes() == CONFIG
+
+    def test_yes_answers_that_too(self, config_file: Path, target: Path) -> None:
+        assert run(enable.command, "a", "--yes")[0] == 0
+        assert config_file.is_symlink()
+        assert b"credential_process" in target.read_bytes()
+
+
+@pytest.mark.usefixtures("terminal")
+def test_an_edit_in_the_meantime_is_never_overwritten(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace: Callable[..., None] = files.replace
+
+    def late(path: Path, data: bytes, **options: bytes) -> None:
+        if path == config_file:
+            path.write_bytes(CONFIG + b"# meanwhile\n")
+        replace(path, data, **options)
+
+    monkeypatch.setattr(files, "replace", late)
+    with pytest.raises(FileChanged):
+        run(enable.command, "a", "--yes")
+    assert config_file.read_bytes() == CONFIG + b"# meanwhile\n"
