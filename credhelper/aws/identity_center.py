@@ -334,16 +334,16 @@ def _next(reply: dict[str, Any]) -> dict[str, str]:
 
 def _make_client(service: str, region: str, url: str | None, network: Network, timeout: float) -> Any:
     import botocore.session  # noqa: PLC0415 - costs 0.1 s and 20 MB, so only once it is needed
-    from botocore import UNSIGNED  # noqa: PLC0415
+    from botocore import UNSIGNED, configprovider  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 
     # Each entry is (name in the config, environment variable, default, conversion): neither is looked at.
+    defaults = configprovider.BOTOCORE_DEFAUT_SESSION_VARIABLES
     session = botocore.session.Session(
         session_vars={
-            "profile": (None, None, None, None),
+            **{name: (None, None, entry[2], entry[3]) for name, entry in defaults.items() if name != "ca_bundle"},
             "config_file": (None, None, os.devnull, None),
             "credentials_file": (None, None, os.devnull, None),
-            "data_path": (None, None, None, None),
         }
     )
     session.user_agent_name = "credhelper"
