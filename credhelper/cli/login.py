@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 
@@ -23,7 +24,7 @@ from credhelper.aws.tokens import Found, TokenCache
 from credhelper.cli.person import person
 from credhelper.core.clock import Clock
 from credhelper.endpoints import endpoints_from_environment, is_loopback
-from credhelper.errors import CredhelperError, TokenUnreadable, UpstreamError
+from credhelper.errors import CredhelperError, LoginNeeded, TokenUnreadable, UpstreamError
 from credhelper.model import Endpoints, Network, Session
 from credhelper.paths import Paths
 from credhelper.terminal import duration, local_time, printable
@@ -89,6 +90,11 @@ class Login:
             force = False
             if self._is_logged_in():
                 return
+            if not sys.stdin.isatty():
+                # Fifty jobs that waited for one login must not open fifty pages when it fails.
+                raise LoginNeeded(
+                    f"the other login to {self._shown} came to nothing", f"Run `credhelper login {self._shown}`"
+                )
         raise CredhelperError(f"other logins to {self._shown} are in the way", "Wait for them, then try again")
 
     def _log_in(self, method: Method, *, open_browser: bool) -> None:

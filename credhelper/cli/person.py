@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import shutil
 import sys
 import termios
 from collections.abc import Iterator, Mapping
@@ -186,7 +185,11 @@ def qr_code(text: str) -> list[str]:
 
 
 def _columns() -> int:
-    return shutil.get_terminal_size().columns
+    # Not shutil's: it believes $COLUMNS, which is often another window's.
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except OSError:
+        return 80
 
 
 def _input_of(stream: IO[str] | None, *, read_stdin: bool) -> int | None:

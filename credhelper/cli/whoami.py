@@ -90,8 +90,16 @@ def ask(profile: str | None, environ: Mapping[str, str]) -> Identity:
         raise _refused(error.response.get("Error", {}), name) from None
     except BotoCoreError as error:
         raise _failed(error, name) from None
-    except KeyError:
-        raise CredhelperError("AWS gave an answer that makes no sense", "Check proxy and endpoints") from None
+    except OSError as error:  # a helper that is not there, or may not be run
+        raise CredhelperError(
+            f"the credential process{_of(name)} cannot be run: {printable(str(error.filename))}: {error.strerror}",
+            "Run `credhelper enable` again, or correct credential_process in the AWS config",
+        ) from None
+    except (ValueError, LookupError) as error:  # botocore on a helper's output that is not what it should be
+        raise CredhelperError(
+            f"the credentials{_of(name)} make no sense to boto3 ({type(error).__name__})",
+            "Check credential_process in the AWS config, proxy and endpoints",
+        ) from None
 
 
 def _session(boto3: Any, name: str | None, *, keys_in_the_way: bool) -> tuple[Any, str | None]:

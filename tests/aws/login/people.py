@@ -6,6 +6,11 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Self
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+import pytest
 
 
 class Person:
@@ -85,3 +90,20 @@ class Person:
             return None
         *lines, self._line = (self._line + part).split(b"\n")
         return [line.decode() for line in lines]
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+def redirect_address(page: str) -> str:
+    """Where the authorize page sends a browser whose person approves, without going there."""
+
+    query = urlsplit(page).query
+    base = page.partition("/authorize?")[0]
+    request = Request(f"{base}/authorize", f"{query}&decision=approve".encode())  # noqa: S310 - the stand-in's
+    with pytest.raises(HTTPError) as answer:
+        build_opener(_NoRedirect).open(request, timeout=10)
+    with answer.value as error:
+        return str(error.headers["Location"])

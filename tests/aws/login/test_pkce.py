@@ -6,7 +6,7 @@ import stat
 from dataclasses import replace
 from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener, urlopen
+from urllib.request import urlopen
 
 import pytest
 
@@ -18,24 +18,7 @@ from credhelper.model import DEFAULT_SCOPE
 from credhelper.standin import DEFAULT_START_URL, Fault
 from credhelper.standin.browser import visit
 from tests.aws.login.conftest import Desk
-from tests.aws.login.people import Person
-
-
-class _NoRedirect(HTTPRedirectHandler):
-    def redirect_request(self, *_: object) -> None:
-        return None
-
-
-def redirect_address(page: str) -> str:
-    """Where the authorize page sends a browser whose person approves, without going there."""
-
-    query = urlsplit(page).query
-    base = page.partition("/authorize?")[0]
-    request = Request(f"{base}/authorize", f"{query}&decision=approve".encode())  # noqa: S310 - the stand-in's
-    with pytest.raises(HTTPError) as answer:
-        build_opener(_NoRedirect).open(request, timeout=10)
-    with answer.value as error:
-        return str(error.headers["Location"])
+from tests.aws.login.people import Person, redirect_address
 
 
 def test_a_login_writes_a_token_that_can_be_renewed(desk: Desk) -> None:

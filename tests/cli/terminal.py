@@ -1,0 +1,118 @@
+"""Commands run as from a terminal, in this process and in their own, with a stand-in for AWS."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from credhelper.aws.tokens import TokenCache
+from credhelper.cli import main
+from credhelper.model import Session
+from credhelper.paths import Paths
+from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, BrowserScript, StandIn, write_browser_script
+
+CONFIG = f"""\
+[sso-session corp]
+sso_start_url = {DEFAULT_START_URL}
+sso_region = {DEFAULT_REGION}
+sso_registration_scopes = sso:account:access
+
+[profile dev]
+sso_session = corp
+sso_account_id = 100000000001
+sso_role_name = AWSReadOnlyAccess
+region = eu-west-1
+"""
+
+OTHER_SESSION = """
+[sso-session other]
+sso_start_url = https://other.awsapps.com/start
+sso_region = eu-west-1
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Terminal:
+    """A person's shell: home, environment, browser, and AWS behind it."""
+
+    standin: StandIn
+    paths: Paths
+    browser: BrowserScript
+    patch: pytest.MonkeyPatch
+    capture: pytest.CaptureFixture[str]
+
+    session = Session("corp", DEFAULT_START_URL, DEFAULT_REGION)
+
+    @classmethod
+    def open(
+        cls, standin: StandIn, paths: Paths, patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]
+    ) -> Terminal:
+        paths.aws.mkdir()
+        (paths.aws / "config").write_text(CONFIG)
+        browser = write_browser_script(paths.home / "browser")
+        for name, value in {**standin.environment, "BROWSER": str(browser.path)}.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "stdin", io.StringIO())
+        return cls(standin, paths, browser, patch, capture)
+
+    @property
+    def config(self) -> Path:
+        return self.paths.aws / "config"
+
+    @property
+    def cache(self) -> TokenCache:
+        return TokenCache(self.paths.token_cache, self.paths.locks)
+
+    def run(self, *arguments: str) -> Result:
+        """Run a command in this process."""
+        self.capture.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main(list(arguments))
+        out, err = self.capture.readouterr()
+        assert isinstance(end.value.code, int)
+        assert end.value.code != 70, err
+        return Result(end.value.code, out, err)
+
+    def call(self, *arguments: str) -> Result:
+        """Run a command in a process of its own: botocore finds the token cache's folder when it is imported."""
+        done = subprocess.run(
+            [*COMMAND, *arguments],
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode != 70, done.stderr
+        assert "Traceback" not in done.stderr
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def seed(self, key: str = "corp", **changes: str) -> dict[str, str]:
+        """Be logged in, as another client leaves it; `changes` to the fields of the token file."""
+        fields = {**self.standin.seed_session(), **changes}
+        self.paths.token_cache.mkdir(parents=True, exist_ok=True)
+        self.cache.path(key).write_text(json.dumps(fields))
+        return fields
+
+
+def environment() -> dict[str, str]:
+    """For child processes: warnings are errors there too."""
+    return {**os.environ, "PYTHONWARNINGS": "error", "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+COMMAND = [sys.executable, "-m", "credhelper"]

@@ -1,0 +1,371 @@
+"""`credhelper login`, as a person meets it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import signal
+import subprocess
+import termios
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+
+from credhelper.agent import Agent
+from credhelper.aws.login.flow import Method, Pace, log_in
+from credhelper.cli import login as verb
+from credhelper.cli.person import Person, qr_code
+from credhelper.errors import DaemonUnavailable
+from credhelper.paths import Paths
+from credhelper.standin import Fault, StandIn, write_browser_script
+from credhelper.standin.browser import visit
+from tests.aws.login.conftest import Time
+from tests.aws.login.people import redirect_address
+from tests.cli.terminal import COMMAND, OTHER_SESSION, Terminal, environment
+from tests.support import Processes
+from tests.waiting import wait_until
+
+PAST = "2020-01-01T00:00:00Z"
+
+
+@pytest.fixture
+def terminal(
+    standin: StandIn, paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Terminal:
+    return Terminal.open(standin, paths, monkeypatch, capsys)
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No daemon can be started."""
+
+    def refuse(_: Agent, timeout: float = 10.0) -> None:
+        raise DaemonUnavailable("the daemon cannot be started", "Why not")
+
+    monkeypatch.setattr(Agent, "start", refuse)
+
+
+@pytest.mark.usefixtures("alone")
+class TestWithoutDaemon:
+    def test_in_the_browser(self, terminal: Terminal) -> None:
+        result = terminal.run("login", "corp")
+        assert result.code == 0
+        assert re.search(r"Logged in to corp until .*\d\d:\d\d, and renews itself\.", result.out)
+        assert "the login goes on without it" in result.err
+        assert len(terminal.browser.opened()) == 1
+        token = terminal.cache.read("corp")
+        assert token is not None
+        assert token.refresh_token
+
+    def test_no_secret_is_shown(self, terminal: Terminal) -> None:
+        result = terminal.run("login", "corp")
+        shown = result.out + result.err
+        assert not [secret for secret in terminal.standin.secrets() if secret in shown]
+
+    @pytest.mark.parametrize("name", ["corp", "dev", None])
+    def test_a_session_a_profile_or_the_only_one(self, terminal: Terminal, name: str | None) -> None:
+        assert terminal.run("login", *([name] if name else [])).code == 0
+        assert terminal.cache.read("corp") is not None
+
+    def test_the_profile_of_the_environment(self, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+        terminal.config.write_text(terminal.config.read_text() + OTHER_SESSION)
+        assert terminal.run("login").code == 2
+        monkeypatch.setenv("AWS_PROFILE", "dev")
+        assert terminal.run("login").code == 0
+        assert terminal.cache.read("corp") is not None
+
+    def test_an_unknown_name(self, terminal: Terminal) -> None:
+        result = terminal.run("login", "crop")
+        assert result.code == 2
+        assert "Did you mean 'corp'?" in result.err
+
+    def test_twice(self, terminal: Terminal) -> None:
+        terminal.run("login")
+        result = terminal.run("login")
+        assert result.code == 0
+        assert "Already logged in to corp until" in result.out
+        assert "renews itself" in result.out
+        assert len(terminal.browser.opened()) == 1
+
+    def test_force(self, terminal: Terminal) -> None:
+        terminal.run("login")
+        before = terminal.cache.read("corp")
+        assert terminal.run("login", "--force").code == 0
+        after = terminal.cache.read("corp")
+        assert before is not None
+        assert after is not None
+        assert after.access_token != before.access_token
+        assert len(terminal.standin.calls("RegisterClient")) == 1
+
+    def test_what_has_run_out_is_renewed_without_a_person(self, terminal: Terminal) -> None:
+        terminal.run("login")
+        path = terminal.cache.path("corp")
+        path.write_text(json.dumps({**json.loads(path.read_text()), "expiresAt": PAST}))
+        result = terminal.run("login")
+        assert result.code == 0
+        assert "Already logged in" in result.out
+        assert len(terminal.browser.opened()) == 1
+        assert len(terminal.standin.calls("CreateToken", detail="refresh_token")) == 1
+
+    def test_a_refused_renewal_leads_to_the_browser(self, terminal: Terminal) -> None:
+        terminal.run("login")
+        path = terminal.cache.path("corp")
+        path.write_text(json.dumps({**json.loads(path.read_text()), "expiresAt": PAST}))
+        terminal.standin.fault("CreateToken", Fault.error("InvalidGrantException"), detail="refresh_token")
+        assert terminal.run("login").code == 0
+        assert len(terminal.browser.opened()) == 2
+
+    def test_without_a_network_no_page_is_opened(self, terminal: Terminal) -> None:
+        terminal.run("login")
+        path = terminal.cache.path("corp")
+        path.write_text(json.dumps({**json.loads(path.read_text()), "expiresAt": PAST}))
+        terminal.standin.fault("CreateToken", Fault.drop())
+        result = terminal.run("login")
+        assert result.code == 1
+        assert "cannot be reached" in result.err
+        assert len(terminal.browser.opened()) == 1
+
+    def test_garbage_in_the_token_file_is_replaced(self, terminal: Terminal) -> None:
+        path = terminal.cache.path("corp")
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b'{"accessToken": ')
+        assert terminal.run("login").code == 0
+        assert terminal.cache.read("corp") is not None
+
+    def test_denied(self, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+        script = write_browser_script(terminal.paths.home / "denier", deny=True)
+        monkeypatch.setenv("BROWSER", str(script.path))
+        result = terminal.run("login")
+        assert result.code == 1
+        assert "denied" in result.err
+        assert terminal.cache.read("corp") is None
+
+    def test_a_device_code_where_there_is_no_browser(
+        self, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr("credhelper.aws.browser.is_wsl", lambda: False)
+        monkeypatch.setattr("sys.platform", "linux")
+        _approve_codes(monkeypatch)
+        result = terminal.run("login")
+        assert result.code == 0
+        assert re.search(r"Your code: [A-Z]{4}-[A-Z]{4}", result.out)
+        assert "\x1b" not in result.out  # no terminal, no drawing
+
+    def test_a_device_code_where_it_was_asked_for(self, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+        _approve_codes(monkeypatch)
+        result = terminal.run("login", "--device", "--no-browser")
+        assert result.code == 0
+        assert terminal.browser.opened() == []
+
+    def test_names_from_the_config_cannot_play_with_the_terminal(self, terminal: Terminal) -> None:
+        text = terminal.config.read_text().replace("corp", "co\x1b[2Jrp")
+        terminal.config.write_text(text)
+        result = terminal.run("login")
+        assert "\x1b" not in result.out + result.err
+
+    def test_an_unsafe_endpoint(self, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SSO_OIDC", "http://example.com/")
+        result = terminal.run("login")
+        assert result.code == 1
+        assert terminal.browser.opened() == []
+
+
+def _approve_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The person approves each code elsewhere, and the time between polls passes at once."""
+    shown = Person.show_code
+
+    def show_code(self: Person, code: str, page: str, complete: str) -> None:
+        shown(self, code, page, complete)
+        visit(complete)
+
+    clock = Time()
+    monkeypatch.setattr(Person, "show_code", show_code)
+    monkeypatch.setattr(verb, "log_in", functools.partial(log_in, pace=Pace(clock.sleep, clock.monotonic)))
+
+
+@pytest.mark.parametrize(
+    ("options", "browser", "method"),
+    [
+        ({"device": False, "no_browser": False}, True, Method.PKCE),
+        ({"device": False, "no_browser": False}, False, Method.DEVICE),
+        ({"device": False, "no_browser": True}, False, Method.PKCE),
+        ({"device": True, "no_browser": False}, True, Method.DEVICE),
+    ],
+)
+def test_the_method(options: dict[str, bool], browser: bool, method: Method) -> None:
+    environ = {"BROWSER": "/bin/true", "PATH": "/bin"} if browser else {"PATH": ""}
+    assert verb.choose_method(environ=environ, **options) is method
+
+
+def test_a_qr_code_is_square_and_has_its_quiet_zone() -> None:
+    lines = qr_code("https://d-93670bd35a.awsapps.com/start/#/device?user_code=ABCD-EFGH")
+    assert len({len(line) for line in lines}) == 1
+    assert abs(len(lines) * 2 - len(lines[0])) <= 1
+    assert not lines[0].strip()
+    assert all(line.startswith("    ") and line.endswith("    ") for line in lines)
+
+
+def test_the_daemon_is_started_and_told(terminal: Terminal) -> None:
+    result = terminal.run("login")
+    assert result.code == 0
+    assert result.err == ""
+    assert Agent(terminal.paths).running()
+    status = wait_until(lambda: _session_state(terminal.paths) == "active")
+    assert status
+
+
+def _session_state(paths: Paths) -> str:
+    sessions = Agent(paths).status()["sessions"]
+    return str(next((session["state"] for session in sessions if session["name"] == "corp"), ""))
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_second_login_waits_for_the_first(terminal: Terminal, processes: Processes) -> None:
+    options: dict[str, Any] = {"env": environment(), "stdout": subprocess.PIPE, "text": True}
+    first = processes.start([*COMMAND, "login", "--no-browser"], **options)
+    page = _page_of(first)
+    others = [processes.start([*COMMAND, "login"], **options) for _ in range(3)]
+    for other in others:
+        assert other.stdout is not None
+        assert "Another login to corp is under way" in other.stdout.readline()
+    visit(page)
+    assert first.wait(20) == 0
+    for other in others:
+        assert other.stdout is not None
+        rest = other.stdout.read()
+        assert other.wait(20) == 0
+        assert "Already logged in to corp" in rest
+    assert terminal.browser.opened() == []
+    assert len(terminal.standin.calls("CreateToken")) == 1
+
+
+@pytest.mark.usefixtures("daemon")
+def test_waiting_jobs_open_no_pages_when_the_first_login_fails(terminal: Terminal, processes: Processes) -> None:
+    options: dict[str, Any] = {"env": environment(), "stdout": subprocess.PIPE, "text": True}
+    first = processes.start([*COMMAND, "login", "--no-browser"], **options)
+    page = _page_of(first)
+    other = processes.start([*COMMAND, "login"], stderr=subprocess.DEVNULL, **options)
+    assert other.stdout is not None
+    assert "under way" in other.stdout.readline()
+    visit(page, deny=True)
+    assert first.wait(20) == 1
+    assert other.wait(20) == 3
+    assert terminal.browser.opened() == []
+
+
+def _page_of(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("  http"):
+            return line.strip()
+    raise AssertionError("no address was shown")
+
+
+@pytest.mark.usefixtures("daemon")
+def test_an_address_pasted_through_a_pipe(terminal: Terminal, processes: Processes) -> None:
+    process = processes.start(
+        [*COMMAND, "login", "--no-browser"],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    page = _page_of(process)
+    assert process.stdin is not None
+    process.stdin.write(redirect_address(page) + "\n")
+    process.stdin.flush()
+    assert process.wait(20) == 0
+    assert terminal.cache.read("corp") is not None
+
+
+def spawn(*arguments: str, columns: int = 100) -> pexpect.spawn[str]:
+    return pexpect.spawn(
+        COMMAND[0],
+        [*COMMAND[1:], *arguments],
+        env={**environment(), "TERM": "xterm-256color"},
+        encoding="utf-8",
+        dimensions=(40, columns),
+        timeout=20,
+    )
+
+
+@pytest.mark.usefixtures("daemon")
+def test_an_address_longer_than_a_line_of_the_terminal_pasted_there(terminal: Terminal) -> None:
+    child = spawn("login", "--no-browser")
+    try:
+        child.expect(r"  (http://\S+)\r\n")
+        assert child.match is not None
+        page = str(child.match[1])
+        child.expect(r"\d+:\d\d left")
+        child.send("nonsense\n")
+        child.expect("That is not the address")
+        address = redirect_address(page) + "&filler=" + "x" * 6000
+        for start in range(0, len(address), 500):
+            child.send(address[start : start + 500])
+        child.expect("characters pasted")
+        child.send("\x7f\n")
+        child.expect("Logged in to corp")
+        assert "oauth/callback?code=" not in child.before
+        child.expect(pexpect.EOF)
+    finally:
+        child.close()
+    assert child.exitstatus == 0
+    assert terminal.cache.read("corp") is not None
+
+
+@pytest.mark.usefixtures("daemon")
+def test_ctrl_c_leaves_nothing_behind(terminal: Terminal) -> None:
+    child = spawn("login", "--no-browser")
+    try:
+        before = termios.tcgetattr(child.child_fd)[3] | termios.ICANON | termios.ECHO
+        child.expect(r"\d+:\d\d left")
+        assert not termios.tcgetattr(child.child_fd)[3] & termios.ICANON
+        child.sendintr()
+        child.expect(pexpect.EOF)
+        assert termios.tcgetattr(child.child_fd)[3] == before
+    finally:
+        child.close()
+    assert child.exitstatus == 130
+    assert terminal.cache.read("corp") is None
+    # The lease is free again.
+    with Agent(terminal.paths).login_lease("corp") as mine:
+        assert mine
+
+
+@pytest.mark.usefixtures("daemon")
+@pytest.mark.parametrize(("columns", "drawn"), [(100, True), (30, False)])
+def test_a_terminal_shows_the_code_as_a_drawing(
+    terminal: Terminal,
+    columns: int,
+    drawn: bool,
+) -> None:
+    child = spawn("login", "--device", "--no-browser", columns=columns)
+    try:
+        child.expect(r"Your code: ([A-Z-]{9})")
+        assert child.match is not None
+        assert ("▀" in str(child.before)) is drawn
+        visit(f"{terminal.standin.url}/device?user_code={child.match[1]}")
+        child.expect("Logged in to corp")
+        child.expect(pexpect.EOF)
+    finally:
+        child.close()
+    assert child.exitstatus == 0
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_login_that_is_ended_gives_its_lease_back(terminal: Terminal, processes: Processes) -> None:
+    process = processes.start(
+        [*COMMAND, "login", "--no-browser"], env=environment(), stdout=subprocess.PIPE, text=True
+    )
+    _page_of(process)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(10)
+    with Agent(terminal.paths).login_lease("corp") as mine:
+        assert mine
+    assert not Path(terminal.cache.path("corp")).exists()

@@ -1,0 +1,188 @@
+"""`credhelper whoami`, and what it says when it cannot know."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from credhelper.cli.whoami import Identity, identity_of
+from credhelper.paths import Paths
+from credhelper.standin import Fault, StandIn
+from tests.cli.terminal import Terminal
+
+ARN = "arn:aws:sts::100000000001:assumed-role/AWSReservedSSO_AWSReadOnlyAccess_"
+
+
+@pytest.fixture
+def terminal(
+    standin: StandIn, paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Terminal:
+    return Terminal.open(standin, paths, monkeypatch, capsys)
+
+
+def helper(terminal: Terminal, script: str) -> None:
+    """Give the profile `dev` a credential process."""
+    path = terminal.paths.home / "helper"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    terminal.config.write_text(f"[profile dev]\nregion = eu-west-1\ncredential_process = {path}\n")
+
+
+def test_text(terminal: Terminal) -> None:
+    terminal.seed()
+    result = terminal.call("whoami", "dev")
+    assert (result.code, result.err) == (0, "")
+    lines = dict(line.split(None, 1) for line in result.out.splitlines())
+    assert lines["profile:"] == "dev"
+    assert lines["account:"] == "100000000001"
+    assert lines["role:"] == "AWSReadOnlyAccess"
+    assert lines["person:"] == "alice@example.com"
+    assert lines["arn:"].startswith(ARN)
+
+
+def test_json_of_the_environments_profile(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal.seed()
+    monkeypatch.setenv("AWS_PROFILE", "dev")
+    result = terminal.call("whoami", "--json")
+    assert result.code == 0
+    document = json.loads(result.out)
+    assert set(document) == {"profile", "account", "role", "person", "arn"}
+    assert document["profile"] == "dev"
+
+
+def test_not_logged_in(terminal: Terminal) -> None:
+    result = terminal.call("whoami", "dev")
+    assert result.code == 3
+    assert result.out == ""
+    assert "Run `credhelper login dev`" in result.err
+
+
+def test_a_token_that_aws_has_revoked(terminal: Terminal) -> None:
+    terminal.seed()
+    terminal.standin.revoke_sessions()
+    assert terminal.call("whoami", "dev").code == 3
+
+
+def test_no_such_profile(terminal: Terminal) -> None:
+    result = terminal.call("whoami", "dv")
+    assert result.code == 2
+    assert "Did you mean 'dev'?" in result.err
+
+
+def test_no_profile_named_and_none_there(terminal: Terminal) -> None:
+    result = terminal.call("whoami")
+    assert result.code == 2
+    assert "'default'" in result.err
+
+
+def test_no_network(terminal: Terminal) -> None:
+    terminal.seed()
+    terminal.standin.fault("GetCallerIdentity", Fault.drop())
+    result = terminal.call("whoami", "dev")
+    assert result.code == 1
+    assert "cannot be reached" in result.err
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "exit_code", "words"),
+    [
+        ("ExpiredToken", 403, 3, "have expired"),
+        ("InvalidClientTokenId", 403, 1, "does not accept the keys"),
+        ("SignatureDoesNotMatch", 403, 1, "does not accept the keys"),
+        ("InternalServerException", 500, 1, "refused to say"),
+    ],
+)
+def test_refusals(terminal: Terminal, code: str, status: int, exit_code: int, words: str) -> None:
+    terminal.seed()
+    terminal.standin.fault("GetCallerIdentity", Fault.error(code, status=status))
+    result = terminal.call("whoami", "dev")
+    assert result.code == exit_code
+    assert words in result.err
+
+
+def test_a_role_that_is_not_assigned(terminal: Terminal) -> None:
+    terminal.seed()
+    terminal.config.write_text(terminal.config.read_text().replace("AWSReadOnlyAccess", "Nobodys"))
+    result = terminal.call("whoami", "dev")
+    assert result.code == 1
+    assert "not assigned" in result.err
+
+
+def test_the_helpers_own_words_are_passed_on(terminal: Terminal) -> None:
+    helper(terminal, "echo 'credhelper: session corp: logged out. Run: credhelper login corp' >&2; exit 3")
+    result = terminal.call("whoami", "dev")
+    assert result.code == 3
+    assert result.err == "credhelper: session corp: logged out. Run: credhelper login corp\n"
+
+
+@pytest.mark.parametrize("script", ["exit 1", "echo nonsense", "printf '\\033[2Jboom' >&2; exit 1"])
+def test_a_helper_that_fails_otherwise(terminal: Terminal, script: str) -> None:
+    helper(terminal, script)
+    result = terminal.call("whoami", "dev")
+    assert result.code == 1
+    assert "\x1b" not in result.err
+
+
+def test_a_helper_that_is_missing(terminal: Terminal) -> None:
+    helper(terminal, "")
+    (terminal.paths.home / "helper").unlink()
+    assert terminal.call("whoami", "dev").code == 1
+
+
+@pytest.mark.parametrize("content", ["[profile dev\n", "[profile dev]\nx\n", "\xff\xfe"])
+def test_a_broken_config(terminal: Terminal, content: str) -> None:
+    terminal.config.write_bytes(content.encode("latin-1"))
+    result = terminal.call("whoami", "dev")
+    assert result.code in {1, 2}
+
+
+def test_a_profile_without_credentials(terminal: Terminal) -> None:
+    terminal.config.write_text("[profile dev]\nregion = eu-west-1\n")
+    result = terminal.call("whoami", "dev")
+    assert result.code == 1
+    assert "no credentials" in result.err
+
+
+def test_keys_in_the_environment_are_in_the_way(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal.seed()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    monkeypatch.setenv("AWS_PROFILE", "dev")
+    result = terminal.call("whoami")
+    assert result.code == 0
+    assert "AWS_ACCESS_KEY_ID is set" in result.err
+    assert "AWSReadOnlyAccess" in result.out
+
+
+def test_keys_in_the_environment_alone(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    result = terminal.call("whoami")
+    assert result.code == 1
+    assert "does not accept the keys" in result.err
+
+
+def test_a_profile_without_a_region_asks_where_it_logs_in(terminal: Terminal) -> None:
+    terminal.seed()
+    terminal.config.write_text(terminal.config.read_text().replace("\nregion = eu-west-1", ""))
+    assert terminal.call("whoami", "dev").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arn", "role", "person"),
+    [
+        (f"{ARN}0123456789abcdef/alice@example.com", "AWSReadOnlyAccess", "alice@example.com"),
+        (
+            "arn:aws-cn:sts::1:assumed-role/AWSReservedSSO_A_B_0123456789abcdef/a",
+            "A_B",
+            "a",
+        ),
+        ("arn:aws:sts::1:assumed-role/plain/i-0123", "plain", "i-0123"),
+        ("arn:aws:iam::1:user/team/bob", None, "bob"),
+        ("arn:aws:iam::1:root", None, "root"),
+        ("nonsense", None, None),
+    ],
+)
+def test_reading_an_arn(arn: str, role: str | None, person: str | None) -> None:
+    assert identity_of("dev", "1", arn) == Identity("dev", "1", role, person, arn)
