@@ -41,7 +41,7 @@ class Limiter(Generic[_Ticket]):
 
     def admit(self, now: float) -> tuple[list[_Ticket], float | None]:
         """Who may call now, and when to look again (None where nobody waits). `now` is monotonic."""
-        while self._started and self._started[0] <= now - 1.0:
+        while self._started and self._started[0] + 1.0 <= now:
             self._started.popleft()
         admitted = []
         while self._queue and len(self._started) < self._calls:

@@ -15,6 +15,9 @@ from credhelper.model import RoleCredentials, RoleKey
 IDLE_AFTER = 2 * 3600.0
 # While the server's answers are shorter than what we would hand out, it is asked no more often than this.
 SHORT_ANSWER_PAUSE = 60.0
+# After a fetch that failed, credentials that still live are served at once for this long, so that callers do not
+# each wait for a network that is down.
+FAILURE_PAUSE = 10.0
 # A refusal (no access to that role) is believed for this long, so that a loop of callers is one call.
 REFUSAL_KEPT = 10.0
 
@@ -29,6 +32,7 @@ class _Entry:
     refusal: str | None = None
     refused_at: float = float("-inf")
     background_after: float = float("-inf")
+    failed_at: float = float("-inf")
 
 
 class Vault:
@@ -49,8 +53,8 @@ class Vault:
             return "fetch"
         if credentials.expires_at - now >= margin(credentials.lifetime):
             return "serve"
-        pause = min(SHORT_ANSWER_PAUSE, credentials.lifetime / 3)
-        return "serve" if now - entry.fetched_at < pause else "fetch"
+        paused = _recent(entry.fetched_at, now, _pause(credentials)) or _recent(entry.failed_at, now, FAILURE_PAUSE)
+        return "serve" if paused else "fetch"
 
     def live(self, key: RoleKey, now: float) -> RoleCredentials | None:
         """The credentials of `key` that have not run out, or None: what is served when no better can be had."""
@@ -62,12 +66,13 @@ class Vault:
     def refusal(self, key: RoleKey, now: float) -> str | None:
         """Why AWS refused `key` a few seconds ago, or None."""
         entry = self._entries.get(key)
-        return entry.refusal if entry is not None and now - entry.refused_at < REFUSAL_KEPT else None
+        return entry.refusal if entry is not None and _recent(entry.refused_at, now, REFUSAL_KEPT) else None
 
     def keep(self, key: RoleKey, credentials: RoleCredentials, now: float) -> None:
         """Take in a fetched answer. One that ends sooner than what is here is not taken."""
         entry = self._entries.setdefault(key, _Entry(now))
         entry.fetched_at = now
+        entry.failed_at = float("-inf")
         entry.refusal = None
         if entry.credentials is None or credentials.expires_at >= entry.credentials.expires_at:
             entry.credentials = credentials
@@ -76,6 +81,12 @@ class Vault:
         """Take in that AWS refuses `key`: what is here for it is dropped."""
         entry = self._entries.setdefault(key, _Entry(now))
         entry.credentials, entry.refusal, entry.refused_at = None, reason, now
+
+    def failed(self, key: RoleKey, now: float) -> None:
+        """Take in that `key` could not be fetched, or not in time."""
+        entry = self._entries.get(key)
+        if entry is not None:
+            entry.failed_at = now
 
     def postpone(self, key: RoleKey, until: float) -> None:
         """Let the background leave `key` alone until then, after a failure."""
@@ -100,14 +111,13 @@ class Vault:
                 continue
             # Ahead of the moment at which a caller would have to wait for a fetch.
             lead = margin(credentials.lifetime) * 1.25
-            pause = min(SHORT_ANSWER_PAUSE, credentials.lifetime / 3)
-            at = max(credentials.expires_at - lead, entry.fetched_at + pause, entry.background_after)
+            at = max(credentials.expires_at - lead, entry.fetched_at + _pause(credentials), entry.background_after)
             if at < credentials.expires_at and at - entry.asked_at < IDLE_AFTER:
                 plan.append((key, at))
         return plan
 
     def purge(self, now: float) -> None:
-        """Drop what has run out, and entries that nobody asked for in the last two hours."""
+        """Drop what has run out, and what is left of it once nobody has asked for two hours."""
         for key, entry in list(self._entries.items()):
             if entry.credentials is not None and entry.credentials.expires_at <= now:
                 entry.credentials = None
@@ -130,3 +140,12 @@ class Vault:
     def used_since(self, session: str, since: float) -> list[RoleKey]:
         """Which keys of a session have been asked for since then."""
         return [key for key, entry in self._entries.items() if key.session == session and entry.asked_at >= since]
+
+
+def _pause(credentials: RoleCredentials) -> float:
+    return min(SHORT_ANSWER_PAUSE, credentials.lifetime / 3)
+
+
+def _recent(moment: float, now: float, span: float) -> bool:
+    """Whether `moment` lies within the last `span`; one in the future (the clock was put back) does not."""
+    return 0 <= now - moment < span

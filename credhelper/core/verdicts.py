@@ -29,12 +29,15 @@ _LOGIN = Verdict.LOGIN
 _RETRY = Verdict.RETRY
 _KEEP = Verdict.KEEP
 
-# Codes: the error shapes of botocore's service models `sso-oidc` and `sso`.
+# Codes: the error shapes of botocore's service models `sso-oidc` and `sso`. What is missing here belongs to
+# operations that the daemon never calls, and goes by its status.
 _TABLE = {
     "InvalidGrantException": Judgement(_LOGIN, "AWS has ended the session"),
     "ExpiredTokenException": Judgement(_LOGIN, "the session has run out"),
     "InvalidClientException": Judgement(_LOGIN, "the client registration is no longer valid"),
     "UnauthorizedClientException": Judgement(_LOGIN, "the client registration may not renew tokens"),
+    "UnsupportedGrantTypeException": Judgement(_LOGIN, "the client registration may not renew tokens"),
+    "InvalidScopeException": Judgement(_LOGIN, "the client registration may not renew tokens"),
     "AccessDeniedException": Judgement(_LOGIN, "AWS refuses this login"),
     "UnauthorizedException": Judgement(_LOGIN, "AWS no longer accepts the access token"),
     "SlowDownException": Judgement(_RETRY, "AWS asks to slow down"),
@@ -51,6 +54,11 @@ _TABLE = {
 
 def judge(error: UpstreamError) -> Judgement:
     """Classify a failed call. A code that is not in the table goes by its HTTP status."""
+    if error.operation == "GetRoleCredentials" and error.code == "AccessDeniedException":
+        return _TABLE["ForbiddenException"]  # whatever it says of a login, here it is about a role
+    if error.operation == "CreateToken" and error.code == "InvalidRequestException":
+        # A refresh holds nothing but the login's own values: the same request would be refused for ever.
+        return Judgement(_LOGIN, "AWS cannot make sense of this login")
     known = _TABLE.get(error.code)
     if known is not None:
         if error.code == UpstreamError.OFFLINE and error.detail:
