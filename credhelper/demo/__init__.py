@@ -1,0 +1,69 @@
+"""`credhelper demo`: the whole of credhelper at work in a world of its own, in less than a minute.
+
+`world` is the stage and may be used by itself, `story` what happens on it, `observer` and `board` what is known of
+it, `view` how it is shown.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
+
+from credhelper.demo.board import Board
+from credhelper.demo.schedule import Schedule
+from credhelper.demo.story import Story, StoryBroken
+from credhelper.demo.view import choose_view, summarize
+from credhelper.demo.world import World
+
+
+def play(
+    *,
+    keep: bool = False,
+    schedule: Schedule | None = None,
+    environ: Mapping[str, str] | None = None,
+    prepare: Callable[[World], None] | None = None,
+) -> Board:
+    """Play the demo and print its summary.
+
+    Args:
+        keep: leave the temporary home folder behind.
+        schedule: the timing.
+        environ: of the person.
+        prepare: called with the world before the story begins, to put trouble into it.
+
+    Returns:
+        The board at the end; with `problems` where something was not as it should be.
+
+    Raises CredhelperError where the world cannot be made or a command fails in it, and KeyboardInterrupt.
+    """
+    environ = os.environ if environ is None else environ
+    view = choose_view(environ)
+    with _ended_in_order(), World(schedule or Schedule(), environ, keep=keep) as world:
+        if prepare is not None:
+            prepare(world)
+        story = Story(world, view)
+        with view, contextlib.suppress(StoryBroken):
+            story.tell()
+        summarize(story.board, environ)
+    if keep:
+        print(f"The temporary home folder is kept: {world.home}")
+    return story.board
+
+
+@contextlib.contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let a request to end (a closed terminal, a service manager) clean up as Ctrl-C does."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
