@@ -25,10 +25,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def carried(folder: str) -> set[str]:
-    done = subprocess.run(
-        ["git", "ls-files", "-z", "--", folder], check=True, cwd=PROJECT, capture_output=True, text=True, timeout=30
-    )
-    return {name for name in done.stdout.split("\0") if name}
+    """The files of the checkout, by their paths in it."""
+    files = (path for path in (PROJECT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {path.relative_to(PROJECT).as_posix() for path in files}
 
 
 @pytest.mark.parametrize("folder", ["shell", "systemd"])
