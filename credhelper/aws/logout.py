@@ -54,15 +54,16 @@ def log_out(
     *,
     cache: TokenCache,
     records: LoginRecords,
+    endpoints_for: Callable[[Session, Token], Endpoints],
     center_for: Callable[[str, Endpoints], IdentityCenter],
     gone: Callable[[], None],
 ) -> Farewell:
     """Log out of `session`: of its own token and of legacy logins' for the same start URL.
 
     Args:
+        endpoints_for: where a token may be sent (`Centers.endpoints`): never where the environment says.
         gone: called when the files are gone, before the server is told, which may take its time.
-        center_for: gives the client for a region and endpoints. A token goes to the endpoints recorded at its own
-            login; one without a record goes to AWS's own, whatever the environment says.
+        center_for: gives the client for a region and endpoints.
 
     Raises CredhelperError where a lock cannot be had; whatever else goes wrong is in the answer.
     """
@@ -70,7 +71,13 @@ def log_out(
     taken: list[_Taken] = []
     for key in _keys(session, cache):
         with cache.lock(key):
-            taken += _take(cache.path(key), key, session.region, cache=cache, records=records, done=done)
+            token = _unreadable_as_none(cache, key)
+            # Looked up first: it depends on the record, which goes with the file.
+            endpoints = Endpoints() if token is None else _endpoints(session, token, records, endpoints_for)
+            if _remove(cache.path(key), cache, done):
+                records.remove(key)
+                if token is not None:
+                    taken.append(_Taken(token, token.region or session.region, endpoints))
     gone()
     _tell(taken, center_for, done)
     return done
@@ -83,14 +90,8 @@ def log_out_of_rest(
     done = Farewell()
     taken = []
     for path, token in cache.all():
-        record = records.matching(token)
-        try:
-            cache.remove_path(path)
-        except CredhelperError as error:
-            done.stuck.append(str(error))
-            continue
-        done.removed += 1
-        taken.append(_Taken(token, token.region, record.endpoints if record else Endpoints()))
+        if _remove(path, cache, done):
+            taken.append(_Taken(token, token.region, _recorded(token, records)))
     _tell(taken, center_for, done)
     return done
 
@@ -109,24 +110,35 @@ def _keys(session: Session, cache: TokenCache) -> Iterator[str]:
             yield url
 
 
-def _take(
-    path: Path, key: str, region: str, *, cache: TokenCache, records: LoginRecords, done: Farewell
-) -> Iterator[_Taken]:
-    """Remove the file of `key` and its record, under its lock; yields the token that was in it."""
-    token = None
-    with contextlib.suppress(TokenUnreadable):  # it goes all the same
-        token = cache.read(key)
-    record = records.read(key)
+def _unreadable_as_none(cache: TokenCache, key: str) -> Token | None:
     try:
-        if cache.remove_path(path):
-            done.removed += 1
+        return cache.read(key)
+    except TokenUnreadable:  # the file goes all the same
+        return None
+
+
+def _endpoints(
+    session: Session, token: Token, records: LoginRecords, endpoints_for: Callable[[Session, Token], Endpoints]
+) -> Endpoints:
+    """Where the token may go. One of another start URL, in a file of this session's name, has no tie to its settings."""
+    if token.start_url and normalize_start_url(token.start_url) != session.same_start:
+        return _recorded(token, records)
+    return endpoints_for(session, token)
+
+
+def _recorded(token: Token, records: LoginRecords) -> Endpoints:
+    record = records.matching(token)
+    return Endpoints() if record is None else record.endpoints
+
+
+def _remove(path: Path, cache: TokenCache, done: Farewell) -> bool:
+    """Remove a token file; False where it is still there."""
+    try:
+        done.removed += cache.remove_path(path)
     except CredhelperError as error:
         done.stuck.append(str(error))
-        return
-    records.remove(key)
-    if token is not None:
-        mine = record is not None and record.matches(token)
-        yield _Taken(token, token.region or region, record.endpoints if record and mine else Endpoints())
+        return False
+    return True
 
 
 def _tell(taken: Iterable[_Taken], center_for: Callable[[str, Endpoints], IdentityCenter], done: Farewell) -> None:

@@ -132,13 +132,23 @@ class Login:
         if renewable(found, self._clock.now()) and not suffices(found, self._clock.now()):
             found = self._renewed(found)
         now = self._clock.now()
-        if found is None or not suffices(found, now):
+        if found is None or not suffices(found, now) or (renewable(found, now) and self._is_refused()):
             return False
         left = duration(found.token.expires_at - now)
         until = local_time(found.token.expires_at, now)
         ending = "renews itself" if renewable(found, now) else "cannot be renewed; --force logs in anew"
         click.echo(f"Already logged in to {self._shown} until {until} ({left} left; {ending}).")
         return True
+
+    def _is_refused(self) -> bool:
+        """Whether AWS has refused to renew a token that looks renewable: its file does not say so, the daemon knows."""
+        with contextlib.suppress(CredhelperError):
+            return any(
+                session["state"] == "expiring"
+                for session in self._agent.status()["sessions"]
+                if (session["name"], session["start_url"]) == (self._session.name, self._session.start_url)
+            )
+        return False
 
     def _renewed(self, found: Found | None) -> Found | None:
         """The token after a try to renew it without the person. Where AWS refuses, a login follows.
@@ -187,6 +197,8 @@ class Login:
             try:
                 mine = stack.enter_context(self._agent.login_lease(self._session.cache_key))
             except CredhelperError:
+                if self._agent.running():
+                    raise  # it may have given the lease to another login
                 mine = True
             finally:
                 notice.cancel()

@@ -10,6 +10,7 @@ import click
 
 from credhelper import settings
 from credhelper.agent import Agent
+from credhelper.aws.centers import Centers
 from credhelper.aws.identity_center import IdentityCenter
 from credhelper.aws.logout import Farewell, forget_cli_credentials, log_out, log_out_of_rest
 from credhelper.aws.records import LoginRecords
@@ -50,7 +51,9 @@ class Logout:
         self._cache = TokenCache(paths.token_cache, paths.locks)
         self._records = LoginRecords(paths.state / "logins")
         self._agent = Agent(paths, environ)
-        self._network = settings.load(paths).network
+        known = settings.load(paths)
+        self._network = known.network
+        self._centers = Centers(self._records, lambda: known, self._clock)
 
     def run(self, names: Sequence[str], *, everything: bool) -> None:
         """Log out and say what happened. Raises CredhelperError where the server could not be told."""
@@ -83,6 +86,7 @@ class Logout:
             session,
             cache=self._cache,
             records=self._records,
+            endpoints_for=self._centers.endpoints,
             center_for=self._center,
             gone=lambda: self._forget(session.cache_key),
         )

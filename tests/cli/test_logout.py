@@ -119,6 +119,7 @@ def test_the_file_is_gone_before_the_server_is_told(terminal: Terminal) -> None:
         Session("corp", DEFAULT_START_URL, DEFAULT_REGION),
         cache=terminal.cache,
         records=LoginRecords(terminal.paths.state / "logins"),
+        endpoints_for=lambda *_: terminal.standin.endpoints,
         center_for=Watching,
         gone=lambda: there.append(terminal.cache.path("corp").exists()),
     )
@@ -160,16 +161,49 @@ def test_a_token_without_a_record_goes_to_aws_whatever_the_environment_says(
     terminal.seed()
     for name, value in terminal.standin.environment.items():
         monkeypatch.setenv(name, value)
+    asked = _watch_centers(monkeypatch)
+    assert terminal.run("logout").code == 1
+    assert asked == [(DEFAULT_REGION, Endpoints())]
+    assert terminal.standin.calls() == []
+
+
+def test_a_token_without_a_record_goes_where_the_settings_say(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal.seed()
+    asked = _watch_centers(monkeypatch)
+    terminal.paths.settings.parent.mkdir(parents=True)
+    terminal.paths.settings.write_text('[sessions.corp]\nportal = "https://vpce.example.com"\n')
+    terminal.run("logout")
+    assert asked == [(DEFAULT_REGION, Endpoints(portal="https://vpce.example.com"))]
+
+
+def test_a_token_of_another_start_url_goes_to_aws(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal.seed(startUrl="https://another.awsapps.com/start", region="us-east-1")
+    terminal.paths.settings.parent.mkdir(parents=True)
+    terminal.paths.settings.write_text('[sessions.corp]\nportal = "https://vpce.example.com"\n')
+    asked = _watch_centers(monkeypatch)
+    terminal.run("logout")
+    assert asked == [("us-east-1", Endpoints())]
+
+
+def test_a_token_of_another_start_url_goes_where_its_own_login_was(terminal: Terminal) -> None:
+    terminal.seed(startUrl="https://another.awsapps.com/start")
+    record(terminal)
+    assert terminal.run("logout").code == 0
+    assert len(terminal.standin.calls("Logout")) == 1
+
+
+def _watch_centers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Endpoints]]:
+    """Note where tokens would go, and let none go there."""
     asked: list[tuple[str, Endpoints]] = []
 
-    def center_for(self: object, region: str, endpoints: Endpoints) -> object:
+    def center_for(_: object, region: str, endpoints: Endpoints) -> object:
         asked.append((region, endpoints))
         raise UpstreamError("Logout", UpstreamError.OFFLINE)
 
     monkeypatch.setattr("credhelper.cli.logout.Logout._center", center_for)
-    assert terminal.run("logout").code == 1
-    assert asked == [(DEFAULT_REGION, Endpoints())]
-    assert terminal.standin.calls() == []
+    return asked
 
 
 def test_all(terminal: Terminal, paths: Paths) -> None:
