@@ -120,7 +120,7 @@ def _unreadable_as_none(cache: TokenCache, key: str) -> Token | None:
 def _endpoints(
     session: Session, token: Token, records: LoginRecords, endpoints_for: Callable[[Session, Token], Endpoints]
 ) -> Endpoints:
-    """Where the token may go. One of another start URL, in a file of this session's name, has no tie to its settings."""
+    """Where the token may go; the session's settings say nothing of one that has another start URL."""
     if token.start_url and normalize_start_url(token.start_url) != session.same_start:
         return _recorded(token, records)
     return endpoints_for(session, token)
