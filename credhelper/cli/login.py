@@ -141,7 +141,7 @@ class Login:
         return True
 
     def _is_refused(self) -> bool:
-        """Whether AWS has refused to renew a token that looks renewable: its file does not say so, the daemon knows."""
+        """Whether AWS refuses to renew a token that looks renewable: the daemon knows, the file does not say so."""
         with contextlib.suppress(CredhelperError):
             return any(
                 session["state"] == "expiring"
