@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from credhelper.aws.config.document import Document, LineKind, Section, split_lines
-from credhelper.aws.config.helper_line import parse_helper_line
 from credhelper.aws.config.markers import ADDED, ADDED_SECTION
-from credhelper.aws.config.reader import section_values
+from credhelper.aws.config.reader import parse_config
 from credhelper.model import DEFAULT_SCOPE, Session
 
 
@@ -51,14 +50,8 @@ def without_unused_sections(data: bytes) -> tuple[bytes, list[str], list[str]]:
     kept: list[str] = []
     if ADDED.encode() + b" section " not in data:
         return data, removed, kept
-    document = Document.parse(data)
-    used: set[str] = set()
-    for section in document.sections:
-        if section.profile is None:
-            continue
-        values = section_values(document, section)
-        helper = parse_helper_line(values.get("credential_process", ""))
-        used |= {values.get("sso_session", ""), helper.session if helper else ""}
+    config = parse_config(data)
+    document, used = config.document, config.referenced
     out = [line.raw for line in document.lines]
     marks: dict[int, SectionMark] = {}
     newlines: list[int] = []

@@ -62,7 +62,7 @@ class _Disable(Editor):
         """What the user changed in the helper line itself, or deleted below it, goes into the `sso_*` lines."""
         values = markers.old_values(group.old)
         said = {"sso_account_id": helper.account_id, "sso_role_name": helper.role_name}
-        if "sso_start_url" not in known or "sso_session" in values:
+        if "sso_start_url" not in known or values.get("sso_session"):
             said = {"sso_session": helper.session} | said
         line = self.lines[at]
         new = b""

@@ -42,6 +42,7 @@ class Group:
     """All sections with one and the same header, which is one profile to the AWS CLI.
 
     Attributes:
+        kind: of its sections, `profile` or `default`.
         live: indexes of property lines in force that `enable` takes out: `sso_*`.
         foreign: of `credential_process` lines that are not ours.
         ours: of helper lines without a mark; `added` of those with one, with the index of the mark.
@@ -49,6 +50,7 @@ class Group:
         stray: marks without a helper line.
     """
 
+    kind: str
     values: dict[str, str] = field(default_factory=dict)
     live: list[int] = field(default_factory=list)
     foreign: list[int] = field(default_factory=list)
@@ -92,7 +94,7 @@ class Editor:
     def groups(self, name: str) -> list[Group]:
         found: dict[str, Group] = {}
         for section in self.sections[name]:
-            group = found.setdefault(section.header, Group())
+            group = found.setdefault(section.header, Group(section.kind))
             group.values.update(section_values(self.document, section))
             group.old += markers.old_lines(self.document, section)
             mark: int | None = None

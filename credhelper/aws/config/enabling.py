@@ -49,8 +49,8 @@ class _Enable(Editor):
         self.helper = helper
         self.static = static
         self.force = force
-        self.names = SessionNames(config.sessions)
-        self.new_sessions: dict[str, Session] = {}
+        self.names = SessionNames(config)
+        self.found: dict[str, Session] = {}
         self.used: dict[str, Session] = {}
 
     def helper_line(self, line: Line) -> HelperLine | None:
@@ -59,13 +59,14 @@ class _Enable(Editor):
     def run(self, names: Sequence[str] | None) -> Edit:
         for name in self.chosen(names):
             self.profile(name, asked_for=names is not None)
-        self.edit.data = with_sections(self.render(), list(self.new_sessions.values()))
-        self.edit.added_sessions = list(self.new_sessions)
+        new = [session for session in self.used.values() if session.legacy]
+        self.edit.data = with_sections(self.render(), new)
+        self.edit.added_sessions = [session.name for session in new]
         for session in self.used.values():
             if not session.legacy and not self.config.sessions[session.name].get("sso_registration_scopes"):
                 self.edit.warnings.append(
-                    f"[sso-session {session.name}] has no sso_registration_scopes: `aws sso login` gets a token "
-                    "that cannot be renewed; `credhelper login` gets one that can"
+                    f"[sso-session {session.name}] has no sso_registration_scopes: `aws sso login` does not ask "
+                    "for a token that can be renewed; `credhelper login` does"
                 )
         return self.edit
 
@@ -83,28 +84,53 @@ class _Enable(Editor):
         if reason:
             self.edit.refused.append((name, reason))
             return
-        if not any(group.live or group.foreign or group.stray for group in groups) and any(
-            group.added or group.ours for group in groups
-        ):
+        if self.in_order(groups):
             self.refresh(name, groups)
             return
-        plan: list[tuple[Group, HelperLine]] = []
-        everything = _remembered(groups, self)
-        for group in groups:
-            if not (group.live or group.old):
-                continue
-            wanted = everything | _remembered([group], self)
-            line = self.target(wanted)
-            if isinstance(line, str):
-                leave_out.append((name, line))
-                return
-            plan.append((group, line))
+        plan = self.plan(groups)
+        if isinstance(plan, str):
+            leave_out.append((name, plan))
+            return
         for group, line in plan:
+            self.used[line.session] = self.found[line.session]
             self.rewrite(group, line)
             if len(line.account_id) != 12 or not line.account_id.isdigit():
                 self.edit.warnings.append(f"{name}: {line.account_id!r} is not a 12-digit account id")
         self.edit.changed.append(name)
         self.warn_of_static(name)
+
+    def in_order(self, groups: list[Group]) -> bool:
+        """Whether the profile is enabled, and nothing has happened since that calls for more than a new path."""
+        if any(group.live or group.foreign or group.stray for group in groups):
+            return False
+        lines = [at for group in groups for at in (*group.ours, *(at for _, at in group.added))]
+        helpers = [self.helper_line(self.lines[at]) for at in lines]
+        return bool(helpers) and all(helper and helper.session in self.config.sessions for helper in helpers)
+
+    def plan(self, groups: list[Group]) -> list[tuple[Group, HelperLine]] | str:
+        """What each group's helper line shall say, or why there can be none.
+
+        To the AWS CLI each group is a whole profile and one of them counts; to other clients all groups together are
+        one, only that `[default]` counts for nothing beside `[profile default]`. Both must come to the same.
+        """
+        counting = [group for group in groups if group.kind == "profile"] or groups
+        if not any(group.live or group.old for group in counting):
+            return "[default] holds its sso_* keys, but [profile default] is there too; make one of them"
+        everything = _remembered(counting, self)
+        whole = self.target(everything)
+        if isinstance(whole, str):
+            return whole
+        found: list[tuple[Group, HelperLine]] = []
+        for group in groups:
+            if not (group.live or group.old):
+                continue
+            line = self.target(everything | _remembered([group], self))
+            if isinstance(line, str):
+                return line
+            if group in counting and line != whole:
+                return "several headers of it say different things; make them one section"
+            found.append((group, line))
+        return found
 
     def obstacle(self, groups: list[Group]) -> str | None:
         if any("role_arn" in group.values for group in groups):
@@ -135,9 +161,7 @@ class _Enable(Editor):
             if not start_url or not region or "\n" in start_url + region:
                 return "it names neither a session nor a start URL with its region"
             session = self.names.find(start_url, region)
-            if session.legacy:
-                self.new_sessions[session.name] = session
-        self.used[session.name] = session
+        self.found[session.name] = session
         return HelperLine(self.helper, session.name, account, role)
 
     def rewrite(self, group: Group, line: HelperLine) -> None:
@@ -220,7 +244,7 @@ def _remembered(groups: list[Group], editor: Editor) -> dict[str, str]:
             if helper is None:
                 continue
             values |= {"sso_account_id": helper.account_id, "sso_role_name": helper.role_name}
-            if "sso_session" in values or not ("sso_start_url" in values and "sso_region" in values):
+            if values.get("sso_session") or not (values.get("sso_start_url") and values.get("sso_region")):
                 values["sso_session"] = helper.session
     for group in groups:
         values |= {key: value for key, value in group.values.items() if key.startswith("sso_")}

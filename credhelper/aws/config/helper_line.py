@@ -15,6 +15,8 @@ _HELPER_FOLDER = "credhelper"
 # ASCII that a shell, shlex or a comment rule could touch. Escaped one by one and not put between quotes, because
 # several clients take ` #` for a comment even there.
 _TOUCHY = re.compile(r"[^A-Za-z0-9_./+,:@%^=-]", re.ASCII)
+# The usual line, spared the slow shlex.
+_PLAIN = re.compile(r"([A-Za-z0-9_./+,:@%^=-]+) ([A-Za-z0-9._+-]+) ([A-Za-z0-9._+-]+) ([A-Za-z0-9._+-]+)")
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
@@ -50,8 +52,9 @@ def parse_helper_line(value: str, helper: str | None = None) -> HelperLine | Non
     """
     if _HELPER_NAME not in value and helper is None:
         return None
+    plain = _PLAIN.fullmatch(value)
     try:
-        words = shlex.split(value)
+        words = list(plain.groups()) if plain else shlex.split(value)
     except ValueError:
         return None
     if len(words) != 4:

@@ -41,6 +41,7 @@ class ConfigFile:
         profiles: keys (lower case) and values of each profile; continuation lines are joined by `\\n`.
         sessions: the same of each `[sso-session NAME]`.
         inherited: what `[DEFAULT]` (in capitals) says, which the AWS CLI and boto3 add to every section.
+        referenced: names of sessions that profiles use, whether there is a section for them or not.
         problems: what some client stumbles over, in the order of lines; all else is read all the same.
     """
 
@@ -49,6 +50,7 @@ class ConfigFile:
     profiles: dict[str, Values] = field(default_factory=dict, repr=False)
     sessions: dict[str, Values] = field(default_factory=dict, repr=False)
     inherited: Values = field(default_factory=dict, repr=False)
+    referenced: set[str] = field(default_factory=set, repr=False)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -89,6 +91,8 @@ def parse_config(data: bytes) -> ConfigFile:
                 )
             )
         values = section_values(document, section)
+        if section.profile is not None:
+            file.referenced |= _referenced(values)
         if section.kind == "sso-session":
             file.sessions.setdefault(section.name, {}).update(values)
         elif section.kind == "profile":
@@ -175,15 +179,15 @@ def derive_session_name(start_url: str) -> str:
 class SessionNames:
     """Gives each legacy pair of start URL and region its session: an existing one, else a name that is free.
 
-    Args:
-        sessions: the `[sso-session]` sections of the file.
+    A name that a profile uses is not free even where its section is missing: with a section of that name the profile
+    would all at once belong to a session that it never meant.
     """
 
-    def __init__(self, sessions: Mapping[str, Mapping[str, str]]) -> None:
-        self._taken = set(sessions)
+    def __init__(self, config: ConfigFile) -> None:
+        self._taken = config.referenced | set(config.sessions)
         self._numbers: dict[str, int] = {}
         self._known: dict[tuple[str, str], Session] = {}
-        for name, values in sessions.items():
+        for name, values in config.sessions.items():
             session = session_of(name, values)
             if session is not None:
                 self._known.setdefault((session.same_start, session.region), session)
@@ -208,7 +212,7 @@ def sessions_of(config: ConfigFile) -> list[Session]:
     A legacy profile whose start URL and region have a section belongs to that section's session.
     """
     found = [session for name, values in config.sessions.items() if (session := session_of(name, values))]
-    names = SessionNames(config.sessions)
+    names = SessionNames(config)
     seen = {session.name for session in found}
     for values in config.profiles.values():
         session = _legacy_session(values, names)
@@ -231,7 +235,7 @@ def profiles_of(
     after that.
     """
     static = credentials.profiles if isinstance(credentials, ConfigFile) else credentials
-    names = SessionNames(config.sessions)
+    names = SessionNames(config)
     found = []
     for name, values in config.profiles.items():
         ours = _helper_line(values, helper)
@@ -280,6 +284,11 @@ def shadows(values: Mapping[str, str], inherited: Mapping[str, str], static: Map
     live = [key for source in (values, inherited) for key in source if key.startswith("sso_")]
     keys = [key for source in (values, static) for key in source if key in STATIC_KEYS[:2]]
     return tuple(dict.fromkeys(live + keys))
+
+
+def _referenced(values: Mapping[str, str]) -> set[str]:
+    helper = parse_helper_line(values.get("credential_process", ""))
+    return {name for name in (values.get("sso_session"), helper and helper.session) if name}
 
 
 def _legacy_session(values: Mapping[str, str], names: SessionNames) -> Session | None:

@@ -87,6 +87,22 @@ def working_configs(draw: st.DrawFn) -> bytes:
     return _joined(draw, [line.encode() for line in lines])
 
 
+@st.composite
+def messy_configs(draw: st.DrawFn) -> bytes:
+    """A working config with a few lines of any kind put in, doubled or gone."""
+    lines = draw(working_configs()).splitlines(keepends=True)
+    for place in draw(st.lists(st.integers(0, len(lines)), max_size=6)):
+        at = min(place, len(lines))
+        what = draw(st.sampled_from(["insert", "insert", "double", "drop"]))
+        if what == "insert":
+            lines.insert(at, draw(st.sampled_from(_RAW)) + draw(_ENDS))
+        elif what == "double":
+            lines[at:at] = lines[max(0, at - 3) : at]
+        else:
+            del lines[at : at + 1]
+    return b"".join(lines)
+
+
 def _joined(draw: st.DrawFn, lines: list[bytes]) -> bytes:
     end = draw(_ENDS)
     mixed = draw(st.booleans())

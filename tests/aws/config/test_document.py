@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from credhelper.aws.config import Document, LineKind
-from tests.aws.config.generated import configs
+from tests.aws.config.generated import configs, messy_configs
 
 
 @settings(deadline=None)
@@ -22,7 +22,7 @@ def test_rendering_gives_the_same_bytes(data: bytes) -> None:
 
 
 @settings(deadline=None)
-@given(configs())
+@given(configs() | messy_configs())
 def test_top_level_keys_are_those_of_configparser(data: bytes) -> None:
     parser = configparser.RawConfigParser(strict=False, default_section="\x00none")
     text = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n").replace("\r", "\n")

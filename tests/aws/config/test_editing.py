@@ -112,6 +112,24 @@ def test_duplicates_and_both_kinds_of_default() -> None:
     assert disable(edit.data, ["default"]).data == data
 
 
+def test_headers_that_contradict_each_other_are_refused() -> None:
+    other_kind = b"[profile default]\nregion = x\n" + NAMED.replace(b"[profile a]", b"[default]") + SESSION
+    spelled = NAMED + NAMED.replace(b"[profile a]", b'[profile "a"]').replace(b"Admin", b"Other") + SESSION
+    assert "[profile default]" in _enable(other_kind, "default").refused[0][1]
+    assert "several headers" in _enable(spelled, "a").refused[0][1]
+    agreeing = NAMED + NAMED.replace(b"[profile a]", b'[profile "a"]') + SESSION
+    edit = _enable(agreeing, "a")
+    assert edit.data.count(b"\ncredential_process") == 2
+    assert disable(edit.data, None).data == agreeing
+
+
+def test_an_empty_session_name_is_none() -> None:
+    data = _legacy("a") + b"sso_session =\n"
+    edit = _enable(data)
+    assert _process(edit.data, "a").startswith("d-1 ")
+    assert disable(edit.data, None).data == data
+
+
 # --- sessions of legacy profiles -----------------------------------------------------------------------------------
 
 
@@ -139,6 +157,22 @@ def test_a_taken_name_is_never_overwritten() -> None:
     assert edit.added_sessions == ["corp-2"]
     assert SESSION in edit.data
     assert disable(edit.data, None).data == data
+
+
+def test_a_name_that_another_profile_uses_without_a_section_is_not_free() -> None:
+    data = b"[profile b]\nsso_session = d-1\nsso_account_id = 1\nsso_role_name = R\n" + _legacy("a")
+    edit = _enable(data)
+    assert (edit.changed, edit.added_sessions) == (["a"], ["d-1-2"])
+    assert disable(edit.data, None).data == data
+
+
+def test_a_section_that_was_deleted_is_added_again() -> None:
+    enabled = _enable(_legacy("a")).data
+    without = enabled[: enabled.index(b"\n[sso-session")]
+    again = _enable(without)
+    (name,) = again.added_sessions
+    assert _process(again.data, "a") == f"{name} 123456789012 Admin"
+    assert disable(again.data, None).data == disable(without, None).data == _legacy("a")
 
 
 @pytest.mark.parametrize("order", [("a", "c"), ("c", "a")])

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credhelper.aws.config import Edit, disable, enable, parse_config, parse_helper_line, profiles_of, sessions_of
-from tests.aws.config.generated import configs, working_configs
+from tests.aws.config.generated import configs, messy_configs, working_configs
 
 HELPER = "/home/b/.local/share/credhelper/credential-process"
 
-anything = configs() | working_configs() | st.binary()
+anything = configs() | working_configs() | messy_configs() | st.binary()
 
 
 def _enable(data: bytes, names: list[str] | None = None, *, force: bool = False) -> Edit:
@@ -69,7 +69,7 @@ def test_reading_never_fails_and_enabled_profiles_are_managed(data: bytes) -> No
 
 
 @settings(deadline=None)
-@given(working_configs() | configs(), st.booleans())
+@given(working_configs() | messy_configs(), st.booleans())
 def test_botocore_accepts_it_and_runs_the_helper(data: bytes, force: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config"
