@@ -44,7 +44,7 @@ def load(paths: Paths) -> Settings:
         content = tomllib.loads(files.read_bytes(paths.settings).decode())
     except FileNotFoundError:
         content = {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{paths.settings} is not valid TOML: {error}", "Correct it") from error
     except CredhelperError as error:
         raise ConfigError(error.message, error.remedy) from error
@@ -152,7 +152,7 @@ def recorded_network(paths: Paths) -> Network:
     try:
         content = json.loads(files.read_bytes(paths.state / "network.json"))
         proxies, bundle = content.get("proxies"), content.get("ca_bundle")
-    except (OSError, CredhelperError, ValueError, AttributeError):
+    except (OSError, CredhelperError, ValueError, AttributeError, RecursionError):
         return Network()
     if not isinstance(proxies, dict) or not all(isinstance(value, str) for value in proxies.values()):
         proxies = None

@@ -36,12 +36,11 @@ class Centers:
 
     def endpoints(self, session: Session, token: Token) -> Endpoints:
         """Where `token` may be sent."""
-        key = session.cache_key
-        record = self._records.read(key)
-        if record is None and token.start_url is not None:
-            record = self._records.read(token.start_url)
-        if record is not None and record.matches(token):
-            return record.endpoints
+        # The second one is of a legacy login, whose token file is named after the start URL.
+        for key in (session.cache_key, token.start_url):
+            record = self._records.read(key) if key is not None else None
+            if record is not None and record.matches(token):
+                return record.endpoints
         return self._settings().endpoints.get(session.name, Endpoints())
 
     def for_token(self, session: Session, token: Token) -> IdentityCenter:

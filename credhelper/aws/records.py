@@ -63,7 +63,9 @@ class LoginRecords:
         return self._read_path(self._path(key))
 
     def _read_path(self, path: Path) -> LoginRecord | None:
-        with contextlib.suppress(OSError, CredhelperError, ValueError, TypeError, KeyError, AttributeError):
+        with contextlib.suppress(
+            OSError, CredhelperError, ValueError, TypeError, KeyError, AttributeError, RecursionError
+        ):
             content = json.loads(files.read_bytes(path))
             endpoints = content["endpoints"]
             return LoginRecord(

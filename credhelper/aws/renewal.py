@@ -62,16 +62,15 @@ def renew(
     records: LoginRecords,
     center_for: Callable[[Session, Token], IdentityCenter],
     clock: Clock,
-    force: bool = False,
-    rejected: str | None = None,
+    replacing: str | None = None,
     held: Held | None = None,
 ) -> Outcome:
     """Renew the token of `session` if that is still due once the lock is held.
 
     Args:
         center_for: gives the client whose endpoints this token may be sent to.
-        force: renew although the token has more than the margin left.
-        rejected: an access token that AWS no longer accepts; a file that still holds it is renewed.
+        replacing: an access token that is renewed whatever its date says, because AWS no longer accepts it or its
+            turn was brought forward. Any other that is in the file by now is judged by its own date.
         held: a token that an earlier call renewed but could not write; while the file still holds what it replaced,
             it is the one that counts, and it is written now if it need not be renewed itself.
 
@@ -87,9 +86,9 @@ def renew(
         token = held.token if held is not None and holding else in_file
         now = clock.now()
         due = renew_at(token.expires_at, known_lifetime(records, key, token)) <= now
-        if token.access_token != rejected and not due and not force:
+        if token.access_token != replacing and not due:
             return (
-                _save(key, token, in_file, cache=cache, records=records)
+                _save(session, token, in_file, cache=cache, records=records)
                 if holding
                 else Outcome(Result.ADOPTED, token)
             )
@@ -105,11 +104,10 @@ def renew(
             if judge(error).verdict is not Verdict.LOGIN:
                 raise
             present = cache.read(key)
-            if present is None:
-                return Outcome(Result.GONE)
-            if not _same(present, in_file):
-                return Outcome(Result.ADOPTED, present)
-            raise
+            changed = _changed(present, in_file, session)
+            if changed is None:
+                raise
+            return changed
         renewed = dataclasses.replace(
             token,
             access_token=grant.access_token,
@@ -117,26 +115,26 @@ def renew(
             lifetime=grant.expires_in,
             refresh_token=grant.refresh_token or token.refresh_token,
         )
-        return _save(key, renewed, in_file, cache=cache, records=records)
+        return _save(session, renewed, in_file, cache=cache, records=records)
 
 
 def known_lifetime(records: LoginRecords, key: str, token: Token) -> float:
     """The token's lifetime: the server's `expiresIn` where we fetched this very token, else the file's own."""
     record = records.read(key)
     if record is not None and record.matches(token) and abs(record.expires_at - token.expires_at) < 1.0:
-        return record.lifetime
+        return record.lifetime if record.lifetime > 0 else token.lifetime
     return token.lifetime
 
 
-def _save(key: str, renewed: Token, sent: Token, *, cache: TokenCache, records: LoginRecords) -> Outcome:
-    present = cache.read(key)
-    if present is None:
-        return Outcome(Result.GONE)
-    if not _same(present, sent):
-        return Outcome(Result.ADOPTED, present)
+def _save(session: Session, renewed: Token, sent: Token, *, cache: TokenCache, records: LoginRecords) -> Outcome:
+    key = session.cache_key
     try:
+        changed = _changed(cache.read(key), sent, session)
+        if changed is not None:
+            return changed
         cache.write(key, renewed)
     except CredhelperError as error:
+        # Also where another program is writing just now. The old refresh token may be spent; this one is kept.
         return Outcome(Result.UNSAVED, renewed, held=Held(renewed, sent.access_token), problem=str(error))
     record = records.read(key)
     if record is not None and record.matches(renewed):
@@ -146,6 +144,13 @@ def _save(key: str, renewed: Token, sent: Token, *, cache: TokenCache, records: 
             # Only the lifetime is lost, and the file's age tells nearly the same.
             return Outcome(Result.RENEWED, renewed)
     return Outcome(Result.RENEWED, renewed)
+
+
+def _changed(present: Token | None, sent: Token, session: Session) -> Outcome | None:
+    """What has become of the file since it was read; None where it is as it was."""
+    if present is None or not _belongs(present, session):
+        return Outcome(Result.GONE)
+    return None if _same(present, sent) else Outcome(Result.ADOPTED, present)
 
 
 def _same(one: Token, other: Token) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from credhelper.aws.records import LoginRecords
+from credhelper.aws.renewal import known_lifetime
 from credhelper.aws.tokens import TokenCache
 from credhelper.aws.world import World
 from credhelper.core import report
@@ -25,12 +27,15 @@ def survey(paths: Paths, environ: Mapping[str, str], clock: Clock | None = None)
     except ConfigError:
         settings = Settings()
     cache = TokenCache(paths.token_cache, paths.locks)
-    sessions = [_report(session, cache, clock.now(), settings) for session in world.sessions()]
+    records = LoginRecords(paths.state / "logins")
+    sessions = [_report(session, cache, records, clock.now(), settings) for session in world.sessions()]
     daemon = {"running": False, "pid": None, "version": None, "socket": None}
     return report.document(daemon, sessions, world.profiles(), {})
 
 
-def _report(session: Session, cache: TokenCache, now: float, settings: Settings) -> report.SessionReport:
+def _report(
+    session: Session, cache: TokenCache, records: LoginRecords, now: float, settings: Settings
+) -> report.SessionReport:
     try:
         found = cache.find(session, now)
     except TokenUnreadable as error:
@@ -42,7 +47,7 @@ def _report(session: Session, cache: TokenCache, now: float, settings: Settings)
             view = View(
                 expires_at=token.expires_at,
                 refreshable=token.refreshable(now) and not found.borrowed,
-                renew_at=renew_at(token.expires_at, token.lifetime),
+                renew_at=renew_at(token.expires_at, known_lifetime(records, found.key, token)),
             )
     assessment = assess(view, now, settings.warn_before)
     return report.SessionReport(session, assessment, view.expires_at, view.refreshable)

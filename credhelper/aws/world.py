@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from credhelper import resources
-from credhelper.aws.config import profiles_of, read_config, read_credentials, sessions_of
+from credhelper.aws.config import ConfigFile, profiles_of, read_config, read_credentials, sessions_of
 from credhelper.errors import CredhelperError
 from credhelper.model import Profile, Session
 from credhelper.paths import Paths
@@ -31,8 +31,9 @@ class _File:
 class World:
     """Sessions and profiles of all known config files.
 
-    A file that cannot be read at the moment keeps what it last said: the AWS CLI truncates a config before it writes
-    it again, and a daemon must survive both that and garbage.
+    A file that cannot be read at the moment, or that has become empty or garbage, keeps what it last said: the AWS
+    CLI truncates a config before it writes it again, and a daemon must survive both that and a full disk. One that
+    was removed says nothing any more. Safe for use by several threads.
     """
 
     def __init__(self, paths: Paths) -> None:
@@ -43,20 +44,25 @@ class World:
     def of(cls, paths: Paths, environ: Mapping[str, str]) -> World:
         """The picture that a command sees: the file that its environment names, then the other known ones."""
         world = cls(paths)
-        chosen = Path.cwd() / paths.config_file(environ)
+        chosen = paths.config_file(environ)
+        if not chosen.is_absolute():
+            chosen = Path.cwd() / chosen
         world._files[chosen] = world._read(chosen, world._signature(chosen))
         world.refresh()
         return world
 
     def refresh(self) -> bool:
         """Read again what has changed on disk; True where anything has."""
-        changed = False
-        for path in dict.fromkeys([*self._files, *resources.known_configs(self._paths)]):
+        files = dict(self._files)
+        for path in dict.fromkeys([*files, *resources.known_configs(self._paths)]):
+            if "\0" in str(path):
+                continue  # a damaged list; no such file can exist
             signature = self._signature(path)
-            known = self._files.get(path)
+            known = files.get(path)
             if known is None or known.signature != signature:
-                self._files[path] = self._read(path, signature)
-                changed = True
+                files[path] = self._read(path, signature)
+        changed = files != self._files
+        self._files = files  # replaced, not changed: others may be going through the old one
         return changed
 
     @property
@@ -122,10 +128,9 @@ class World:
         try:
             config = read_config(path)
         except CredhelperError as error:
-            if known is None or known.problem != error.message:
-                _LOG.warning("%s; what it said before still counts", error)
-            old = known or _File(signature)
-            return _File(signature, old.sessions, old.profiles, error.message)
+            return self._still(known, signature, error.message)
+        if known is not None and (known.sessions or known.profiles) and _says_nothing(config) and signature[0]:
+            return self._still(known, signature, f"{path} has become empty or unreadable")
         try:
             static: Mapping[str, Mapping[str, str]] = read_credentials(self._credentials).profiles
         except CredhelperError:
@@ -135,3 +140,14 @@ class World:
             tuple(sessions_of(config)),
             tuple(profiles_of(config, static, self._paths.helper)),
         )
+
+    @staticmethod
+    def _still(known: _File | None, signature: _Signature, problem: str) -> _File:
+        if known is None or known.problem != problem:
+            _LOG.warning("%s; what it said before still counts", problem)
+        old = known or _File(signature)
+        return _File(signature, old.sessions, old.profiles, problem)
+
+
+def _says_nothing(config: ConfigFile) -> bool:
+    return not config.profiles and not config.sessions and not config.inherited

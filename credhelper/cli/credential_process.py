@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from credhelper.client import daemon_environment
 from credhelper.paths import Paths
 
 
@@ -19,7 +20,12 @@ def command(session: str, account: str, role: str) -> None:
     """Write the credentials of one role to stdout, for AWS clients."""
     from credhelper.daemon.direct import serve  # noqa: PLC0415
 
-    status, payload = asyncio.run(serve(Paths.of(), os.environ, session, account, role))
+    environ = dict(os.environ)
+    # As for the daemon: whoever calls decides nothing about where tokens go.
+    allowed = daemon_environment(os.environb)
+    os.environb.clear()
+    os.environb.update(allowed)
+    status, payload = asyncio.run(serve(Paths.of(), environ, session, account, role))
     stream = sys.stderr if status else sys.stdout
     stream.buffer.write(payload)
     stream.flush()

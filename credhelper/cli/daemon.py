@@ -10,6 +10,7 @@ import click
 
 from credhelper import client
 from credhelper.agent import Agent
+from credhelper.daemon import singleton
 from credhelper.errors import CredhelperError, DaemonUnavailable
 from credhelper.paths import Paths
 
@@ -26,7 +27,8 @@ def run(ready_fd: int | None) -> None:
     from credhelper.daemon import process  # noqa: PLC0415 - asyncio and the rest, for this verb alone
 
     paths = Paths.of()
-    if ready_fd is None and Agent(paths).running():
+    # With a socket passed in, it would be we who had to answer.
+    if ready_fd is None and "LISTEN_FDS" not in os.environ and Agent(paths).running():
         raise CredhelperError("a daemon is already running", "Run `credhelper daemon stop` first")
     process.run(
         paths, os.environ, ready_fd=ready_fd, foreground=ready_fd is None and "INVOCATION_ID" not in os.environ
@@ -64,7 +66,7 @@ def _stop(paths: Paths, timeout: float = 10.0) -> bool:
             return False
         raise
     deadline = time.monotonic() + timeout
-    while agent.running():
+    while not singleton.is_free(paths):  # asking it would wake another, where the service manager holds the socket
         if time.monotonic() > deadline:
             raise CredhelperError("the daemon does not stop", "End its process, shown by `credhelper daemon status`")
         time.sleep(0.02)

@@ -14,6 +14,7 @@ from credhelper import client
 from credhelper.agent import Agent
 from credhelper.errors import EXIT_LOGIN_NEEDED, EXIT_OK, CredhelperError, DaemonUnavailable
 from credhelper.paths import Paths
+from credhelper.terminal import printable
 
 _COLOURS = {
     "active": "green",
@@ -95,10 +96,10 @@ def render(document: dict[str, Any], now: float | None = None) -> Any:
     for session in document["sessions"]:
         state = session["state"]
         sessions.add_row(
-            Text(session["name"]),
+            Text(printable(session["name"])),
             Text(state.replace("_", " "), style=_COLOURS.get(state, "")),
             span(_moment(session["expires_at"]), now),
-            Text(_next(session, now)),
+            Text(printable(_next(session, now))),
         )
     parts.append(sessions if document["sessions"] else Text("No session in the AWS config.\n"))
     if document["profiles"]:
@@ -107,10 +108,7 @@ def render(document: dict[str, Any], now: float | None = None) -> Any:
             profiles.add_column(title, overflow="fold")
         for profile in document["profiles"]:
             profiles.add_row(
-                Text(profile["name"]),
-                Text(profile["session"] or "-"),
-                Text(profile["account_id"] or "-"),
-                Text(profile["role_name"] or "-"),
+                *(Text(printable(profile[field] or "-")) for field in ("name", "session", "account_id", "role_name")),
                 _credentials(profile, now),
             )
         parts.append(profiles)

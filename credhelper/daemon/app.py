@@ -47,15 +47,18 @@ class App:
         paths: of the home folder that it serves.
         environ: its own, allowlisted environment.
         clock: injected by tests.
+        world: what a caller's own environment adds to the config files that are known.
     """
 
-    def __init__(self, paths: Paths, environ: Mapping[str, str], clock: Clock | None = None) -> None:
+    def __init__(
+        self, paths: Paths, environ: Mapping[str, str], clock: Clock | None = None, world: World | None = None
+    ) -> None:
         self._paths = paths
         self._environ = environ
         self._clock = clock or Clock()
         self._settings = Settings()
         self._settings_problem: str | None = None
-        self._world = World(paths)
+        self._world = world or World(paths)
         self._singleton = Singleton(paths)
         self._leases = Leases()
         records = LoginRecords(paths.state / "logins")
@@ -78,6 +81,7 @@ class App:
         self._dirty = False
         self._stopping = False
         self._swept_at = self._clock.now()
+        self._sweeping = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
         verbs = {
             b"ping": self._ping,
@@ -93,20 +97,21 @@ class App:
         """Take the lock, read the world, listen. False where another daemon has the lock. Raises CredhelperError."""
         if not self._singleton.acquire():
             return False
+        loop = asyncio.get_running_loop()
         try:
+            try:
+                self._watcher = Watcher(lambda: _from_thread(loop, self._disk_changed))
+            except (OSError, RuntimeError) as error:
+                _LOG.warning("nothing can be watched (%s); it is looked at every 30 s", error)
+            await self._watch()
             await self._read_again()
+            await self._watch()
             self._listener = sockets.passed_in(self._environ) or sockets.bind(self._environ)
             await self._server.serve(self._listener.sock)
             self._singleton.publish(self._listener.address)
         except BaseException:
             await self.close()
             raise
-        loop = asyncio.get_running_loop()
-        try:
-            self._watcher = Watcher(lambda: _from_thread(loop, self._disk_changed))
-            self._watch()
-        except OSError as error:
-            _LOG.warning("nothing can be watched (%s); it is looked at every 30 s", error)
         for number, action in (
             (signal.SIGTERM, self._stop_soon),
             (signal.SIGINT, self._stop_soon),
@@ -132,7 +137,10 @@ class App:
                     await asyncio.sleep(_SETTLE)
                 if self._dirty or self._clock.now() - self._swept_at >= SWEEP or self._clock.now() < self._swept_at:
                     self._dirty = False
-                    await self._sweep()
+                    try:
+                        await self._sweep()
+                    except Exception:  # noqa: BLE001 - what lies on the disk must not end the daemon
+                        _LOG.exception("a look at the disk failed in an unforeseen way")
         finally:
             await self.close()
 
@@ -196,15 +204,18 @@ class App:
 
     async def _sweep(self) -> None:
         """Look at the clock, the settings, the config files, the token cache and our own socket."""
-        self._swept_at = self._clock.now()
-        self._singleton.touch()
-        await self._read_again()
-        self._watch()
-        if self._listener is not None and not self._listener.still_there():
-            await self._listen_again()
+        async with self._sweeping:
+            self._swept_at = self._clock.now()
+            self._singleton.touch()
+            # Watched before they are read: what changes after the reading makes an event.
+            await self._watch()
+            await self._read_again()
+            await self._watch()
+            if self._listener is not None and not self._listener.still_there():
+                await self._listen_again()
 
     async def _read_again(self) -> None:
-        self._load_settings()
+        await self._load_settings()
         await self._tools.calls.aside(self._world.refresh)
         sessions = {session.id: session for session in self._world.sessions()}
         for gone in set(self._keepers) - set(sessions):
@@ -217,20 +228,20 @@ class App:
                 keeper.session = session
         await asyncio.gather(*(keeper.look() for keeper in self._keepers.values() if keeper.worth_a_look()))
 
-    def _load_settings(self) -> None:
+    async def _load_settings(self) -> None:
         try:
-            self._settings = load(self._paths)
+            self._settings = await self._tools.calls.aside(lambda: load(self._paths))
             self._settings_problem = None
         except ConfigError as error:
             if self._settings_problem != error.message:
                 _LOG.error("%s; the settings read before stay in force", error.message)
             self._settings_problem = error.message
 
-    def _watch(self) -> None:
-        if self._watcher is not None:
-            self._watcher.watch(
-                {self._paths.token_cache, self._paths.settings.parent, *(path.parent for path in self._world.files)}
-            )
+    async def _watch(self) -> None:
+        watcher = self._watcher
+        if watcher is not None:
+            files = [self._paths.settings, self._paths.aws / "credentials", *self._world.files]
+            await self._tools.calls.aside(lambda: watcher.watch([self._paths.token_cache], files))
 
     async def _listen_again(self) -> None:
         """The socket's name has gone (a cleaner of /tmp, the end of a login session): make it again."""
@@ -240,11 +251,14 @@ class App:
             _LOG.warning("%s", error)
             return
         _LOG.warning("the socket had been removed; listening again at %s", listener.address)
-        if self._listener is not None:
-            self._listener.close()
-        self._listener = listener
+        before, self._listener = self._listener, listener
         await self._server.serve(listener.sock)
-        self._singleton.publish(listener.address)
+        if before is not None:
+            before.close()
+        try:
+            self._singleton.publish(listener.address)
+        except CredhelperError as error:
+            _LOG.warning("%s", error)
 
     def _disk_changed(self) -> None:
         self._dirty = True
@@ -254,10 +268,10 @@ class App:
         self._stopping = True
         self._wake.set()
 
-    def _keeper_for(self, name: str, config: str | None) -> Keeper | None:
+    async def _keeper_for(self, name: str, config: str | None) -> Keeper | None:
         session = self._world.session_named(name, config)
         if session is None:
-            self._world.refresh()
+            await self._tools.calls.aside(self._world.refresh)
             session = self._world.session_named(name, config)
         if session is None:
             return None
@@ -302,13 +316,14 @@ class App:
             for profile in profiles
             if profile.session is not None
         }
-        reports = [keeper.report() for keeper in self._keepers.values()]
+        keepers = (self._keepers.get(session.id) for session in self._world.sessions())
+        reports = [keeper.report() for keeper in keepers if keeper is not None]
         return 0, json.dumps(report.document(self._self(), reports, profiles, expiries)).encode()
 
     async def _forget(self, fields: Fields, _more: MoreTime) -> Reply:
         key = fields.get(b"key", b"").decode("utf-8", "surrogateescape")
         count = 0
-        for keeper in self._keepers.values():
+        for keeper in list(self._keepers.values()):
             if key in {"", keeper.session.cache_key}:
                 count += self._broker.forget(keeper.session)
                 keeper.forget()

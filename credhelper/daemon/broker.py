@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from credhelper import names
@@ -39,7 +39,9 @@ class Broker:
         leases: logins under way.
     """
 
-    def __init__(self, keeper_for: Callable[[str, str | None], Keeper | None], tools: Tools, leases: Leases) -> None:
+    def __init__(
+        self, keeper_for: Callable[[str, str | None], Awaitable[Keeper | None]], tools: Tools, leases: Leases
+    ) -> None:
         self.vault = Vault()
         self.hand_outs = 0
         self.fetches = 0
@@ -63,22 +65,25 @@ class Broker:
         except (KeyError, ValueError):
             return EXIT_USAGE, _line("the helper line in the AWS config is damaged. Run: credhelper enable")
         config = fields.get(b"config", b"").decode("utf-8", "surrogateescape") or None
-        keeper = self._keeper_for(name, config)
+        started = asyncio.get_running_loop().time()
+        keeper = await self._keeper_for(name, config)
         if keeper is None:
             return EXIT_FAILURE, _line(
                 f"the AWS config has no [sso-session {name}]. Write it again, or run: credhelper disable, then enable"
             )
-        if keeper.worth_a_look():
-            await keeper.look()
         key = RoleKey(keeper.session.id, account, role)
         try:
-            async with asyncio.timeout(ANSWER_WITHIN):
+            async with asyncio.timeout_at(started + ANSWER_WITHIN):
+                if keeper.worth_a_look():
+                    await keeper.look()
                 reply = await self._from_memory_or_aws(keeper, key)
         except TimeoutError:
+            self.vault.failed(key, self._tools.clock.server_now())
             reply = self._live_or(key, EXIT_FAILURE, "AWS did not answer within 4 s. Try again")
         if reply[0] == EXIT_LOGIN_NEEDED and self._leases.held(keeper.session.cache_key):
-            more_time(self._tools.settings().wait_for_login + 1.0)
-            reply = await self._after_login(keeper, key, reply)
+            wait = self._tools.settings().wait_for_login
+            more_time(wait + 1.0)
+            reply = await self._after_login(keeper, key, reply, started + wait)
         if reply[0] == EXIT_OK:
             self.hand_outs += 1
         return reply
@@ -95,6 +100,7 @@ class Broker:
         try:
             await self._fetch(keeper, key, Priority.CALLER)
         except UpstreamError as error:
+            self.vault.failed(key, self._tools.clock.server_now())
             judgement = judge(error)
             if judgement.verdict is Verdict.LOGIN:
                 return self._live_or_login(keeper, key)
@@ -103,6 +109,7 @@ class Broker:
             )
             return self._live_or(key, EXIT_FAILURE, f"{_where(key)}: {judgement.reason}. {remedy}")
         except CredhelperError as error:
+            self.vault.failed(key, self._tools.clock.server_now())
             return self._live_or(key, EXIT_FAILURE, str(error))
         return self._live_or_login(keeper, key)
 
@@ -125,10 +132,10 @@ class Broker:
         shown = name if names.encode_name(name) == name else f"'{name}'"
         return EXIT_LOGIN_NEEDED, _line(f"session {name}: {keeper.assess().reason}. Run: credhelper login {shown}")
 
-    async def _after_login(self, keeper: Keeper, key: RoleKey, reply: Reply) -> Reply:
+    async def _after_login(self, keeper: Keeper, key: RoleKey, reply: Reply, until: float) -> Reply:
         """A login is under way: wait for it, as long as the settings allow, and ask again."""
         try:
-            async with asyncio.timeout(self._tools.settings().wait_for_login):
+            async with asyncio.timeout_at(until):
                 await self._leases.released(keeper.session.cache_key)
                 await keeper.look()
                 return await self._from_memory_or_aws(keeper, key)

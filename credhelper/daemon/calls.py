@@ -1,38 +1,50 @@
-"""Blocking calls to AWS, off the event loop, in order of priority and never too many in a second."""
+"""Blocking calls, off the event loop: those to AWS in order of priority and never too many in a second."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from credhelper.core.limiter import CALLS_PER_SECOND, Limiter, Priority
 
 _Answer = TypeVar("_Answer")
 
+# Calls that may hang at once when the network is silent. Renewals do not count: nothing may stand in their way.
+_UPSTREAM = 32
+_ASIDE = 8
+
 
 class Calls:
-    """The only way from the event loop to AWS."""
+    """The only way from the event loop to AWS and to whatever else blocks.
+
+    Each call has a thread of its own that does not keep the process from ending, as those of an executor would.
+    """
 
     def __init__(self, per_second: int = CALLS_PER_SECOND) -> None:
         self._limiter: Limiter[asyncio.Future[None]] = Limiter(per_second)
-        self._executor = ThreadPoolExecutor(max_workers=16, thread_name_prefix="aws")
+        self._upstream = asyncio.Semaphore(_UPSTREAM)
+        self._aside = asyncio.Semaphore(_ASIDE)
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, priority: Priority, call: Callable[[], _Answer]) -> _Answer:
         """Wait for leave, then make `call` in a thread and return or raise as it does."""
-        loop = asyncio.get_running_loop()
-        leave: asyncio.Future[None] = loop.create_future()
-        self._limiter.enqueue(leave, priority)
-        self._admit()
-        await leave
-        return await loop.run_in_executor(self._executor, call)
+        room = contextlib.nullcontext() if priority is Priority.TOKEN else self._upstream
+        async with room:
+            leave: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._limiter.enqueue(leave, priority)
+            self._admit()
+            await leave
+            return await _in_thread(call, "aws")
 
     async def aside(self, call: Callable[[], _Answer]) -> _Answer:
-        """Run something that blocks on the disk but does not go to AWS."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+        """Run something that blocks on the disk; never behind a call to AWS."""
+        async with self._aside:
+            return await _in_thread(call, "disk")
 
     def _admit(self) -> None:
         if self._timer is not None:
@@ -51,4 +63,23 @@ class Calls:
         """Forget what waits; threads that are under way are not waited for."""
         if self._timer is not None:
             self._timer.cancel()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _in_thread(call: Callable[[], _Answer], name: str) -> asyncio.Future[_Answer]:
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[_Answer] = loop.create_future()
+
+    def work() -> None:
+        try:
+            answer = call()
+        except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+            tell(functools.partial(done.set_exception, error))
+        else:
+            tell(functools.partial(done.set_result, answer))
+
+    def tell(end: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(lambda: None if done.done() else end())
+
+    threading.Thread(target=work, name=name, daemon=True).start()
+    return done

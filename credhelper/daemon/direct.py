@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from credhelper.aws.world import World
 from credhelper.daemon.app import App
 from credhelper.daemon.server import Reply
 from credhelper.paths import Paths
@@ -15,7 +16,7 @@ async def serve(paths: Paths, environ: Mapping[str, str], session: str, account:
     Args:
         session, account, role: encoded as in the helper line.
     """
-    app = App(paths, environ)
+    app = App(paths, environ, world=World.of(paths, environ))
     fields = {b"session": session.encode(), b"account": account.encode(), b"role": role.encode()}
     config = environ.get("AWS_CONFIG_FILE")
     if config:

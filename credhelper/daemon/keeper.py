@@ -63,6 +63,7 @@ class Keeper:
         self._renewing: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._signature: tuple[int, int, int] | None = None
+        self._takes = 0
 
     @property
     def renewing(self) -> bool:
@@ -127,11 +128,11 @@ class Keeper:
         await asyncio.shield(self._looking)
 
     async def _look(self) -> None:
-        signature = self._stat()
+        takes = -1
         try:
-            found = await self._tools.calls.aside(
-                lambda: self._tools.cache.find(self.session, self._tools.clock.now())
-            )
+            while takes != self._takes:  # a renewal that ended while we read knows better
+                takes, signature = self._takes, self._stat()
+                found, lifetime = await self._tools.calls.aside(self._find)
             problem = None
         except TokenUnreadable as error:
             # What was known of it still counts while it lives: the file may be whole again in a moment.
@@ -143,10 +144,17 @@ class Keeper:
             _LOG.info("session %s: its token file can be read again", self.session.name)
         self._problem = problem
         self._signature = signature
-        self._take(found, "another program")
+        self._take(found, lifetime, "another program")
 
-    def _take(self, found: Found | None, by: str) -> None:
-        """Take in a token. `by` says in the log who changed it."""
+    def _find(self) -> tuple[Found | None, float]:
+        found = self._tools.cache.find(self.session, self._tools.clock.now())
+        if found is None:
+            return None, 0.0
+        return found, renewal.known_lifetime(self._tools.records, found.key, found.token)
+
+    def _take(self, found: Found | None, lifetime: float, by: str) -> None:
+        """Take in a token and its lifetime. `by` says in the log who changed it."""
+        self._takes += 1
         if self._unsaved is not None and found is not None:
             if found.token.access_token == self._unsaved.replaced:
                 return  # the file still holds what our renewal has replaced
@@ -164,8 +172,7 @@ class Keeper:
         self._found = found
         if new:
             self._reset()
-            key = found.key
-            self._lifetime = renewal.known_lifetime(self._tools.records, key, found.token)
+            self._lifetime = lifetime
             self._jitter = random.random()  # noqa: S311 - spreads load, guards nothing
             _LOG.info("session %s: token %s", self.session.name, f"renewed by {by}" if not login else "found")
 
@@ -207,20 +214,27 @@ class Keeper:
     async def _renew(self) -> None:
         tools = self._tools
         try:
-            rejected = self._found.token.access_token if self._found is not None and self._rejected else None
-            outcome = await tools.calls.run(
-                Priority.TOKEN,
-                lambda: renewal.renew(
+            found, held = self._found, self._unsaved
+            if found is not None and found.borrowed:
+                return  # another login's, which only its owner renews
+            over = found is not None and (self._rejected or self.view().renew_at <= tools.clock.now())
+            replacing = found.token.access_token if found is not None and over else None
+
+            def renew() -> tuple[renewal.Outcome, float]:
+                outcome = renewal.renew(
                     self.session,
                     cache=tools.cache,
                     records=tools.records,
                     center_for=tools.centers.for_token,
                     clock=tools.clock,
-                    force=self._due_by_time(),
-                    rejected=rejected,
-                    held=self._unsaved,
-                ),
-            )
+                    replacing=replacing,
+                    held=held,
+                )
+                if outcome.result is renewal.Result.ADOPTED and outcome.token is not None:
+                    return outcome, renewal.known_lifetime(tools.records, self.session.cache_key, outcome.token)
+                return outcome, outcome.token.lifetime if outcome.token is not None else 0.0
+
+            outcome, lifetime = await tools.calls.run(Priority.TOKEN, renew)
         except UpstreamError as error:
             self._failed(error)
         except TokenUnreadable as error:
@@ -231,36 +245,36 @@ class Keeper:
             _LOG.exception("session %s: the renewal failed in an unforeseen way", self.session.name)
             self._retry("the renewal failed in an unforeseen way; see the daemon's log", offline=False)
         else:
-            self._ended(outcome)
+            self._ended(outcome, lifetime)
 
-    def _due_by_time(self) -> bool:
-        """With jitter the moment may come a little before the margin that `renew` checks."""
-        return self._found is not None and self.view().renew_at <= self._tools.clock.now()
-
-    def _ended(self, outcome: renewal.Outcome) -> None:
+    def _ended(self, outcome: renewal.Outcome, lifetime: float) -> None:
         token = outcome.token
+        # Whatever is in the file now, the next look reads it: somebody may have written since.
+        self._signature = None
         if outcome.result is renewal.Result.GONE or token is None:
-            self._take(None, "")
+            self._take(None, 0.0, "")
             return
+        found, known = Found(self.session.cache_key, token), self._found
         if outcome.result is renewal.Result.IMPOSSIBLE:
-            self._found = Found(self.session.cache_key, token)
+            self._take(found, lifetime, "another program")
             return
+        ours = outcome.result is not renewal.Result.ADOPTED
+        if ours and (known is None or known.token.access_token != token.access_token):
+            self.renewals += 1
         if outcome.result is renewal.Result.UNSAVED:
             if self._unsaved is None:
                 _LOG.error("session %s: the renewed token cannot be saved: %s", self.session.name, outcome.problem)
-            self._take(Found(self.session.cache_key, token), "us")
+            self._take(found, lifetime, "us")
             self._unsaved = outcome.held
             self._retry_at = self._tools.clock.now() + 10.0
             return
         if self._failure:
             _LOG.info("session %s: AWS answers again", self.session.name)
-        if outcome.result is renewal.Result.RENEWED:
-            self.renewals += 1
         if self._unsaved is not None:
             _LOG.info("session %s: the token file can be written again", self.session.name)
-        self._unsaved = self._retry_at = None
-        self._take(Found(self.session.cache_key, token), "us")
-        self._signature = self._stat()
+        self._unsaved = self._retry_at = self._failure = None
+        self._offline, self._attempts = False, 0
+        self._take(found, lifetime, "us" if ours else "another program")
 
     def _failed(self, error: UpstreamError) -> None:
         judgement = judge(error)

@@ -20,7 +20,7 @@ from credhelper.paths import Paths
 
 _LOG_SIZE = 1_000_000
 _WANTED_DESCRIPTORS = 16384
-# How long a second daemon waits for the first, which has the lock, to publish its address.
+# How long a second daemon waits for the first, which has the lock, to publish its address or to end.
 _NEIGHBOUR_WITHIN = 5.0
 
 
@@ -40,9 +40,12 @@ def run(paths: Paths, environ: Mapping[str, str], *, ready_fd: int | None, foreg
         paths.check_owner()
         harden()
         start_log(paths, foreground=foreground)
-        if not asyncio.run(_main(paths, environ, word)):
-            _await_neighbour(paths, environ)
-            word.say("running\n")
+        deadline = time.monotonic() + _NEIGHBOUR_WITHIN
+        while not asyncio.run(_main(paths, environ, word)):
+            # The one that has the lock is starting, or ending: then its place is ours.
+            if _neighbour_answers(paths, environ, deadline):
+                word.say("running\n")
+                break
     except CredhelperError as error:
         word.say(str(error))
         raise
@@ -67,16 +70,14 @@ async def _main(paths: Paths, environ: Mapping[str, str], word: _Word) -> bool:
     return True
 
 
-def _await_neighbour(paths: Paths, environ: Mapping[str, str]) -> None:
-    """Wait until the daemon that has the lock can be reached. Raises CredhelperError where it cannot."""
-    agent = Agent(paths, environ)
-    deadline = time.monotonic() + _NEIGHBOUR_WITHIN
-    while not agent.running():
-        if time.monotonic() > deadline:
-            raise CredhelperError(
-                f"another daemon holds {paths.daemon_lock} but cannot be reached", "End its process"
-            )
-        time.sleep(0.02)
+def _neighbour_answers(paths: Paths, environ: Mapping[str, str], deadline: float) -> bool:
+    """Whether the daemon that has the lock can be reached. Raises CredhelperError after the deadline."""
+    if Agent(paths, environ).running():
+        return True
+    if time.monotonic() > deadline:
+        raise CredhelperError(f"another daemon holds {paths.daemon_lock} but cannot be reached", "End its process")
+    time.sleep(0.02)
+    return False
 
 
 class _Word:

@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from credhelper import client
 from credhelper.daemon.leases import Leases
@@ -46,10 +47,15 @@ class Server:
         self._connections: set[asyncio.Task[None]] = set()
 
     async def serve(self, sock: socket.socket) -> None:
-        """Begin to accept."""
+        """Begin to accept here, and nowhere else any more."""
+        # From 3.13 on asyncio would remove the socket's name at the end, also one that the service manager keeps.
+        options: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
+        before = self._server
         self._server = await asyncio.start_unix_server(
-            self._connected, sock=sock, backlog=4096, limit=client.MAX_REQUEST + 4
+            self._connected, sock=sock, backlog=4096, limit=client.MAX_REQUEST + 4, **options
         )
+        if before is not None:
+            before.close()
 
     async def close(self) -> None:
         """Accept no more, let answers that are under way go out, then end what is left."""

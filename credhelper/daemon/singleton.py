@@ -70,3 +70,18 @@ class Singleton:
             with contextlib.suppress(OSError):
                 if path.suffix in {".lock", ".address"} and path.stat().st_mtime < limit:
                     path.unlink()
+
+
+def is_free(paths: Paths) -> bool:
+    """Whether no daemon holds the lock at this moment."""
+    try:
+        fd = os.open(paths.daemon_lock, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+    return True

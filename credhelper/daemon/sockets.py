@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import socket
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -72,6 +73,8 @@ def bind(environ: Mapping[str, str]) -> Listener:
     rule = Path(os.fsdecode(client.default_address(variables, uid)))
     with contextlib.suppress(OSError):
         rule.parent.mkdir(mode=0o700)
+    if _is_no_socket(rule):
+        raise CredhelperError(f"{rule} is there and is no socket", "Move it away, or set CREDHELPER_SOCKET")
     try:
         client.check_folder(os.fsencode(rule), uid)
     except client.Broken as error:
@@ -86,7 +89,7 @@ def bind(environ: Mapping[str, str]) -> Listener:
     with _folder_locked(rule.parent):
         names = [rule, *(rule.with_stem(f"{rule.stem}-{number}") for number in range(2, _ALTERNATIVES + 1))]
         for path in names:
-            if not _somebody_listens(path):
+            if not _is_no_socket(path) and not _somebody_listens(path):
                 return _bind(path)
     raise CredhelperError(
         f"daemons of other home folders hold all addresses in {rule.parent}", "Set CREDHELPER_SOCKET"
@@ -104,6 +107,14 @@ def _folder_locked(folder: Path) -> Iterator[None]:
         os.close(fd)
 
 
+def _is_no_socket(path: Path) -> bool:
+    """Whether there is something that is not ours to remove; a connection to a plain file is refused as well."""
+    try:
+        return not stat.S_ISSOCK(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
 def _somebody_listens(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(1.0)
@@ -112,7 +123,7 @@ def _somebody_listens(path: Path) -> bool:
         except (FileNotFoundError, ConnectionRefusedError):
             return False
         except OSError:
-            return True  # a full backlog, or something that is no socket: not ours to remove
+            return True  # a full backlog, for instance
     return True
 
 

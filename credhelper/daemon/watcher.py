@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Collection
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,15 +26,29 @@ _LOG = logging.getLogger(__name__)
 class _Handler(FileSystemEventHandler):
     def __init__(self, notify: Callable[[], None]) -> None:
         self._notify = notify
+        self._folders: frozenset[str] = frozenset()
+        self._paths: frozenset[str] = frozenset()
+
+    def care_for(self, folders: Collection[Path], files: Collection[Path]) -> None:
+        self._folders = frozenset(map(os.fspath, folders))
+        # A folder on the way to one of them may appear or vanish.
+        self._paths = frozenset(os.fspath(above) for path in (*folders, *files) for above in (path, *path.parents))
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        # Reading a file also makes events, and we read after each event.
-        if event.event_type not in {"opened", "closed_no_write"}:
-            self._notify()
+        # Reading a file also makes events, and we read after each event; a folder is modified by what changes in it.
+        if event.event_type in {"opened", "closed_no_write"} or (
+            event.is_directory and event.event_type == "modified"
+        ):
+            return
+        for raw in (event.src_path, event.dest_path):
+            path = os.fsdecode(raw)
+            if path in self._paths or path.rpartition("/")[0] in self._folders:
+                self._notify()
+                return
 
 
 class Watcher:
-    """Watches folders, each by itself (not what is below it).
+    """Watches folders, each by itself (not what is below it), and single files.
 
     Args:
         notify: called from a thread of the watcher after something has changed.
@@ -43,12 +59,17 @@ class Watcher:
         self._observer = Observer()
         self._watches: dict[Path, tuple[ObservedWatch, tuple[int, int]]] = {}
         self._complained: set[Path] = set()
+        self._lock = threading.Lock()
         self._observer.start()
 
-    def watch(self, folders: Iterable[Path]) -> None:
-        """Watch these folders and no others. For one that does not exist its nearest ancestor that does is watched,
-        so that its appearance is noticed; call this again then."""
-        wanted = {_existing(folder) for folder in folders}
+    def watch(self, folders: Collection[Path], files: Collection[Path]) -> None:
+        """Watch these folders and files and no others. For what does not exist its nearest ancestor that does is
+        watched, so that its appearance is noticed; call this again then. Blocks; safe for use by several threads."""
+        with self._lock:
+            self._handler.care_for(folders, files)
+            self._watch({_existing(folder) for folder in (*folders, *(file.parent for file in files))})
+
+    def _watch(self, wanted: AbstractSet[Path]) -> None:
         for path, (watch, inode) in list(self._watches.items()):
             if path not in wanted or _inode(path) != inode:
                 with contextlib.suppress(Exception):  # the folder may have gone, and its watch with it
