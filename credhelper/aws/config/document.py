@@ -258,7 +258,6 @@ class _Parser:
             return
         key = stripped[: delimiter.start()].rstrip().lower()
         if not key:
-            self.key = None
             self.problem(at, "Property did not have a name")
             return
         if delimiter[0] == ":":

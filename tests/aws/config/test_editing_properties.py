@@ -8,7 +8,7 @@ from pathlib import Path
 
 from botocore.configloader import load_config
 from botocore.exceptions import ConfigParseError
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from credhelper.aws.config import Edit, disable, enable, parse_config, parse_helper_line, profiles_of, sessions_of
@@ -25,6 +25,11 @@ def _enable(data: bytes, names: list[str] | None = None, *, force: bool = False)
 
 @settings(deadline=None)
 @given(anything, st.booleans())
+@example(
+    b"[profile a]\nsso_session=s\nsso_account_id=1\n=\n\tsso_role_name=R\n"
+    b"[sso-session s]\nsso_start_url=u\nsso_region=r",
+    False,
+)
 def test_disabling_gives_the_same_bytes(data: bytes, force: bool) -> None:
     assert disable(_enable(data, force=force).data, None).data == data
 
