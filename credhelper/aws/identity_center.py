@@ -6,7 +6,9 @@ signed. So a broken config, or our own helper line in it, can never bite the pro
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -89,6 +91,7 @@ class IdentityCenter:
         self._clock = clock or Clock()
         self._timeout = timeout
         self._clients: dict[str, Any] = {}
+        self._making = threading.Lock()
 
     def authorize_endpoint(self) -> str:
         """The base address of the authorize page: the sso-oidc endpoint."""
@@ -224,6 +227,11 @@ class IdentityCenter:
         """End the session on the server."""
         self._call("sso", "Logout", lambda _: None, accessToken=access_token)
 
+    def prepare(self, service: str) -> None:
+        """Make the client of `sso-oidc` or `sso` now, that a call may go out at once; the call says what is wrong."""
+        with contextlib.suppress(Exception):
+            self._client(service)
+
     def close(self) -> None:
         """Close all connections."""
         for client in self._clients.values():
@@ -233,9 +241,12 @@ class IdentityCenter:
     def _client(self, service: str) -> Any:
         client = self._clients.get(service)
         if client is None:
-            url = self.endpoints.oidc if service == "sso-oidc" else self.endpoints.portal
-            client = _make_client(service, self.region, url, self._network, self._timeout)
-            client = self._clients.setdefault(service, client)
+            with self._making:  # a tenth of a second of work each: many threads at once would make as many
+                client = self._clients.get(service)
+                if client is None:
+                    url = self.endpoints.oidc if service == "sso-oidc" else self.endpoints.portal
+                    client = _make_client(service, self.region, url, self._network, self._timeout)
+                    self._clients[service] = client
         return client
 
     def _call(

@@ -153,7 +153,7 @@ class App:
         """Leave nothing behind."""
         await self._server.close()
         if self._watcher is not None:
-            await asyncio.get_running_loop().run_in_executor(None, self._watcher.close)
+            await self._tools.calls.aside(self._watcher.close)
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)

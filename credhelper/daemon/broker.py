@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,11 +13,12 @@ from credhelper import names
 from credhelper.core.limiter import Priority
 from credhelper.core.report import date
 from credhelper.core.vault import Vault
-from credhelper.core.verdicts import Verdict, judge
+from credhelper.core.verdicts import Judgement, Verdict, judge
 from credhelper.errors import EXIT_FAILURE, EXIT_LOGIN_NEEDED, EXIT_OK, EXIT_USAGE, CredhelperError, UpstreamError
-from credhelper.model import RoleCredentials, RoleKey, Session
+from credhelper.model import RoleCredentials, RoleKey, Session, Token
 
 if TYPE_CHECKING:
+    from credhelper.aws.identity_center import IdentityCenter
     from credhelper.daemon.keeper import Keeper, Tools
     from credhelper.daemon.leases import Leases
 
@@ -104,10 +106,7 @@ class Broker:
             judgement = judge(error)
             if judgement.verdict is Verdict.LOGIN:
                 return self._live_or_login(keeper, key)
-            remedy = (
-                "Check the name in the profile, and your access" if judgement.verdict is Verdict.KEEP else "Try again"
-            )
-            return self._live_or(key, EXIT_FAILURE, f"{_where(key)}: {judgement.reason}. {remedy}")
+            return self._live_or(key, EXIT_FAILURE, _sorry(key, judgement))
         except CredhelperError as error:
             self.vault.failed(key, self._tools.clock.server_now())
             return self._live_or(key, EXIT_FAILURE, str(error))
@@ -172,21 +171,17 @@ class Broker:
                 raise CredhelperError(f"session {keeper.session.name}: {keeper.assess().reason}", "Try again")
             token = found.token
             session = keeper.session
+            center = await self._tools.calls.aside(functools.partial(self._center, session, token))
             try:
                 credentials = await self._tools.calls.run(
                     priority,
-                    lambda: self._tools.centers.for_token(session, token).role_credentials(  # noqa: B023 - awaited here
-                        token.access_token,  # noqa: B023
-                        key.account_id,
-                        key.role_name,
-                    ),
+                    functools.partial(center.role_credentials, token.access_token, key.account_id, key.role_name),
                 )
             except UpstreamError as error:
                 verdict = judge(error).verdict
                 now = self._tools.clock.server_now()
                 if verdict is Verdict.KEEP:
-                    remedy = "Check the names in the profile, and your access"
-                    self.vault.refuse(key, f"{_where(key)}: {judge(error).reason}. {remedy}", now)
+                    self.vault.refuse(key, _sorry(key, judge(error)), now)
                     raise
                 if verdict is not Verdict.LOGIN or attempt == 2:
                     raise
@@ -198,6 +193,12 @@ class Broker:
             if keeper.found is not None and generation == self._generation:
                 self.vault.keep(key, credentials, self._tools.clock.server_now())
             return
+
+    def _center(self, session: Session, token: Token) -> IdentityCenter:
+        """The client, made before leave to call is asked for: else those who waited for it would call all at once."""
+        center = self._tools.centers.for_token(session, token)
+        center.prepare("sso")
+        return center
 
     async def refresh(self, keeper: Keeper, key: RoleKey) -> None:
         """Renew role credentials in the background; a failure waits for its turn, callers are not harmed."""
@@ -215,6 +216,12 @@ class Broker:
 
 def _where(key: RoleKey) -> str:
     return f"account {key.account_id}, role {key.role_name}"
+
+
+def _sorry(key: RoleKey, judgement: Judgement) -> str:
+    kept = judgement.verdict is Verdict.KEEP
+    remedy = "Check the names in the profile, and your access" if kept else "Try again"
+    return f"{_where(key)}: {judgement.reason}. {remedy}"
 
 
 def _line(message: str) -> bytes:

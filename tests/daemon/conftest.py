@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+from blockbuster import BlockBuster, blockbuster_ctx
+
+from credhelper.paths import Paths
+from credhelper.standin import StandIn
+from tests.daemon.inside import Inside
+from tests.machine import Machine
+
+# What may block the loop for the length of one system call on a local disk, and why.
+_ALLOWED = {
+    # The tests' own guard of the home folder.
+    "tests/sandbox.py": {"_hook"},
+    # One `stat` of the token file for each answer: cheaper than a thread, and it must be there in milliseconds.
+    "credhelper/daemon/keeper.py": {"_stat"},
+    # Which home folder a caller means; kept for each path.
+    "credhelper/daemon/server.py": {"_is_home"},
+    # At the start, at the end, and after the socket was removed: nobody is served meanwhile.
+    "credhelper/daemon/singleton.py": {"acquire", "publish", "touch", "release", "_sweep"},
+    "credhelper/daemon/sockets.py": {"bind", "still_there", "close"},
+}
+
+
+@pytest.fixture
+def machine(paths: Paths, standin: StandIn) -> Machine:
+    """A machine with one session, logged in."""
+    machine = Machine(paths, standin)
+    machine.set_up()
+    machine.log_in()
+    return machine
+
+
+@pytest.fixture
+def tripwire() -> Iterator[BlockBuster]:
+    """No call that blocks on the event loop, but for those above."""
+    with blockbuster_ctx("credhelper", excluded_modules=["credhelper.standin"]) as buster:
+        for function in buster.functions.values():
+            for file, names in _ALLOWED.items():
+                function.can_block_in(file, names)
+        yield buster
+
+
+@pytest_asyncio.fixture
+async def inside(machine: Machine, tripwire: BlockBuster) -> AsyncIterator[Inside]:
+    """A running daemon in this event loop."""
+    daemon = Inside(machine)
+    assert await daemon.start()
+    yield daemon
+    await daemon.stop()

@@ -1,0 +1,291 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+
+import pytest
+
+from credhelper.aws.tokens import TokenCache
+from credhelper.errors import CredhelperError
+from credhelper.model import Token
+from credhelper.standin import Fault
+from tests.daemon.inside import Inside
+from tests.machine import Hands
+
+RENEW = "CreateToken"
+
+
+@pytest.fixture
+def hands(inside: Inside) -> Hands:
+    return inside.machine.hands
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO, "credhelper")
+    return caplog
+
+
+def lines(log: pytest.LogCaptureFixture, words: str) -> int:
+    return len([record for record in log.records if words in record.getMessage()])
+
+
+# --- renewing -------------------------------------------------------------------------------------------------------
+
+
+async def test_token_is_renewed_before_anybody_asks(inside: Inside, hands: Hands) -> None:
+    before = inside.machine.token()
+    hands.forward(2200)
+    await inside.turn()
+    assert inside.calls(RENEW) == 0
+    hands.forward(210)
+    await inside.turn()
+    await inside.upstream(RENEW)
+    await inside.until(lambda: inside.machine.token() != before)
+    await inside.until(lambda: not inside.keeper.renewing)
+    assert inside.keeper.renewals == 1
+    session = (await inside.status())["sessions"][0]
+    assert (session["state"], session["reason"], session["next_action"]) == ("active", "renews itself", "renew")
+    assert inside.calls(RENEW) == 1
+
+
+async def test_it_renews_for_days(inside: Inside, hands: Hands) -> None:
+    for count in range(1, 30):
+        hands.forward(2500)
+        await inside.turn()
+        await inside.until(lambda count=count: inside.keeper.renewals == count)  # type: ignore[misc]
+        await inside.got()
+    assert inside.calls(RENEW) == 29
+
+
+async def test_a_laptop_that_slept_beyond_the_end(inside: Inside, hands: Hands) -> None:
+    hands.forward(8 * 3600)
+    assert inside.state == "renewing"
+    await inside.turn()
+    await inside.until(lambda: inside.state == "active")
+
+
+async def test_another_program_s_renewal_is_taken_over(
+    inside: Inside, hands: Hands, log: pytest.LogCaptureFixture
+) -> None:
+    content = {**inside.machine.token(), "accessToken": inside.machine.standin.seed_session()["accessToken"]}
+    inside.machine.token_file.write_text(json.dumps(content))
+    await inside.turn()
+    assert inside.keeper.found is not None
+    assert inside.keeper.found.token.access_token == content["accessToken"]
+    assert lines(log, "token renewed by another program") == 1
+
+
+async def test_failures_are_retried_with_backoff_and_logged_once(
+    inside: Inside, hands: Hands, log: pytest.LogCaptureFixture
+) -> None:
+    inside.machine.standin.fault(RENEW, Fault.error("InternalServerException"))
+    hands.forward(2450)
+    tries = []
+    for _ in range(6):
+        await inside.turn()
+        await inside.until(lambda: not inside.keeper.renewing and inside.keeper._retry_at is not None)
+        retry_at = inside.keeper._retry_at
+        assert retry_at is not None
+        tries.append(retry_at - hands())
+        assert (await inside.status())["sessions"][0]["state"] == "active"
+        hands.forward(max(retry_at - hands(), 0) + 0.01)
+    assert all(0 < pause <= 60 for pause in tries)
+    assert max(tries) > 4 * min(tries)
+    assert lines(log, "not renewed: AWS has an internal error") == 1
+    inside.machine.standin.clear_faults()
+    await inside.turn()
+    await inside.until(lambda: inside.keeper.renewals == 1)
+    assert lines(log, "AWS answers again") == 1
+    assert (await inside.status())["sessions"][0]["reason"] == "renews itself"
+
+
+async def test_refused_while_the_token_lives(inside: Inside, hands: Hands, log: pytest.LogCaptureFixture) -> None:
+    await inside.got()
+    inside.machine.standin.configure(session_cap=3600, cap_bounds_tokens=False)
+    inside.machine.standin.fault(RENEW, Fault.error("InvalidGrantException"))
+    hands.forward(2450)
+    await inside.turn()
+    await inside.until(lambda: inside.state == "expiring")
+    session = (await inside.status())["sessions"][0]
+    assert (session["reason"], session["refreshable"], session["next_action"]) == (
+        "AWS has ended the session",
+        False,
+        "warn",
+    )
+    assert await inside.got()  # what is in memory, and new ones while the token lives
+    hands.forward(800)  # 350 s left
+    await inside.turn()
+    hands.forward(100)
+    await inside.turn()
+    hands.forward(300)
+    await inside.turn()
+    assert inside.state == "expired"
+    assert lines(log, "ends in") == 2
+    assert lines(log, "has ended; run: credhelper login") == 1
+    assert inside.calls(RENEW) == 1
+    assert lines(log, "a login is needed") == 1
+
+
+async def test_login_after_the_end(inside: Inside, hands: Hands) -> None:
+    inside.machine.standin.revoke_sessions()
+    hands.forward(3700)
+    await inside.turn()
+    await inside.until(lambda: inside.state == "expired")
+    inside.machine.log_in()
+    await inside.until(lambda: inside.state == "active")
+    assert await inside.got()
+
+
+async def test_registration_past_its_date(inside: Inside, hands: Hands) -> None:
+    inside.machine.log_in(registrationExpiresAt="2020-01-01T00:00:00Z")
+    await inside.turn()
+    session = (await inside.status())["sessions"][0]
+    assert (session["state"], session["refreshable"]) == ("active", False)
+    hands.forward(3700)
+    await inside.refused(3)
+    assert inside.calls(RENEW) == 0
+
+
+async def test_renewal_of_what_turned_out_to_be_impossible(inside: Inside, hands: Hands) -> None:
+    """The file lost its refresh token since we read it."""
+    hands.forward(2000)
+    inside.machine.log_in(refreshToken=None)
+    inside.keeper._signature = inside.keeper._stat()  # as if nobody had noticed
+    hands.forward(500)
+    await inside.keeper.renew()
+    assert not inside.keeper.view().refreshable
+    assert inside.state == "active"
+    assert not inside.keeper.renewal_due()
+
+
+# --- the file -------------------------------------------------------------------------------------------------------
+
+
+async def test_file_that_turns_to_garbage_and_back(inside: Inside, log: pytest.LogCaptureFixture) -> None:
+    whole = inside.machine.token_file.read_bytes()
+    for garbage in (b"", whole[:100], b"\0\xff"):
+        inside.machine.token_file.write_bytes(garbage)
+        await inside.turn()
+        assert inside.state == "active"
+        assert await inside.got(role="AWSReadOnlyAccess")
+    inside.machine.token_file.write_bytes(whole)
+    await inside.turn()
+    assert inside.state == "active"
+    assert lines(log, "can be read again") == 1
+    assert lines(log, "logged out") == 0
+
+
+async def test_garbage_when_the_renewal_is_due(inside: Inside, hands: Hands) -> None:
+    whole = inside.machine.token_file.read_bytes()
+    inside.machine.token_file.write_bytes(whole[:100])
+    hands.forward(2500)
+    await inside.turn()
+    await inside.until(lambda: inside.keeper._failure is not None)
+    assert inside.state == "active"
+    inside.machine.token_file.write_bytes(whole)
+    hands.forward(60)
+    await inside.turn()
+    await inside.until(lambda: inside.keeper.renewals == 1)
+    assert inside.machine.token_file.read_bytes() != whole
+
+
+async def test_garbage_from_the_beginning_needs_a_login(inside: Inside) -> None:
+    inside.keeper.forget()
+    inside.machine.token_file.write_bytes(b"{")
+    assert "cannot be understood" in await inside.refused(3)
+
+
+async def test_folder_in_place_of_the_file(inside: Inside) -> None:
+    inside.machine.token_file.unlink()
+    inside.machine.token_file.mkdir()
+    await inside.turn()
+    assert inside.state == "active"
+
+
+async def test_logout_while_it_renews(inside: Inside, hands: Hands) -> None:
+    with inside.machine.standin.fault(RENEW, Fault.hold(), times=1) as held:
+        hands.forward(2500)
+        await inside.turn()
+        await inside.upstream(RENEW, done=None)
+        inside.machine.token_file.unlink()
+        held.remove()
+        await inside.until(lambda: not inside.keeper.renewing)
+    assert inside.state == "logged_out"
+    assert not inside.machine.token_file.exists()
+
+
+async def test_look_that_was_overtaken_by_a_renewal(
+    inside: Inside, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read before the renewal is not news after it."""
+    hands.forward(2500)
+    gate = asyncio.Event()
+    aside = inside.app._tools.calls.aside
+    first = True
+
+    async def late(call):  # type: ignore[no-untyped-def] # stands in for a generic method
+        nonlocal first
+        answer = await aside(call)
+        if first:
+            first = False
+            await gate.wait()
+        return answer
+
+    monkeypatch.setattr(inside.app._tools.calls, "aside", late)
+    looking = asyncio.create_task(inside.keeper.look())
+    await asyncio.sleep(0)
+    await inside.keeper.renew()
+    gate.set()
+    await looking
+    assert inside.keeper.found is not None
+    assert inside.keeper.found.token.access_token == inside.machine.token()["accessToken"]
+
+
+# --- a token that cannot be saved -----------------------------------------------------------------------------------
+
+
+async def test_unsaved_token_is_used_and_saved_later(
+    inside: Inside, hands: Hands, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> None:
+    inside.machine.standin.configure(rotate_refresh_tokens=True)
+    before = inside.machine.token()
+
+    def refuse(self: TokenCache, key: str, token: Token) -> None:
+        raise CredhelperError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TokenCache, "write", refuse)
+        for count in (1, 2):
+            hands.forward(2500)
+            await inside.turn()
+            await inside.until(lambda count=count: inside.keeper.renewals == count)  # type: ignore[misc]
+            assert await inside.got(role=f"AWS{'ReadOnly' if count == 1 else 'Administrator'}Access")
+        hands.forward(11)
+        await inside.turn()
+        await inside.until(lambda: not inside.keeper.renewing)
+        assert inside.machine.token() == before
+        assert inside.state == "active"
+    assert lines(log, "cannot be saved: the disk is full") == 1
+    hands.forward(11)
+    await inside.turn()
+    await inside.until(lambda: inside.machine.token() != before)
+    await inside.until(lambda: inside.keeper._unsaved is None)
+    assert lines(log, "can be written again") == 1
+    assert inside.keeper.renewals == 2
+    assert inside.calls(RENEW) == 2
+    hands.forward(2500)
+    await inside.turn()
+    await inside.until(lambda: inside.keeper.renewals == 3)
+
+
+async def test_secrets_are_not_in_the_log(inside: Inside, hands: Hands, log: pytest.LogCaptureFixture) -> None:
+    log.set_level(logging.DEBUG, "credhelper")
+    await inside.got()
+    for fault in (Fault.error("InvalidGrantException"), Fault.garbage(), Fault.cut(), Fault.captive_page()):
+        inside.machine.standin.fault("*", fault, times=2)
+        hands.forward(3600)
+        await inside.turn()
+        await inside.credentials()
+    assert not [secret for secret in inside.machine.standin.secrets() if secret in log.text]
