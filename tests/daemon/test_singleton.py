@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+
+from credhelper.daemon import singleton
+from credhelper.daemon.singleton import Singleton
+from credhelper.errors import CredhelperError
+from credhelper.paths import Paths
+from tests.support import Processes
+
+HOLD = """
+import sys
+from pathlib import Path
+from credhelper.daemon.singleton import Singleton
+from credhelper.paths import Paths
+assert Singleton(Paths(Path(sys.argv[1]))).acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_one_at_a_time(paths: Paths) -> None:
+    assert singleton.is_free(paths)
+    first, second = Singleton(paths), Singleton(paths)
+    assert first.acquire()
+    assert not singleton.is_free(paths)
+    assert not second.acquire()
+    first.publish("/run/x/agent.sock")
+    assert paths.address_record.read_bytes() == b"/run/x/agent.sock\n"
+    first.touch()
+    first.release()
+    assert singleton.is_free(paths)
+    assert not paths.address_record.exists()
+    assert second.acquire()
+    second.release()
+    second.release()
+
+
+def test_files_are_private(paths: Paths) -> None:
+    lock = Singleton(paths)
+    before = os.umask(0)
+    try:
+        assert lock.acquire()
+        lock.publish("/x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(paths.state.stat().st_mode) == 0o700
+    for path in (paths.daemon_lock, paths.address_record):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    lock.release()
+
+
+def test_lock_ends_with_its_process(paths: Paths, processes: Processes) -> None:
+    holder = processes.python("-c", HOLD, str(paths.home), stdin=-1, stdout=-1, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    lock = Singleton(paths)
+    assert not lock.acquire()
+    holder.kill()
+    holder.wait()
+    assert lock.acquire()
+    lock.release()
+
+
+def test_who_never_had_the_lock_takes_no_address_away(paths: Paths) -> None:
+    first, second = Singleton(paths), Singleton(paths)
+    assert first.acquire()
+    first.publish("/x")
+    assert not second.acquire()
+    second.release()
+    second.touch()
+    assert paths.address_record.exists()
+    first.release()
+
+
+def test_hosts_that_were_long_not_seen_are_swept_away(paths: Paths) -> None:
+    paths.state.mkdir(parents=True)
+    old = [paths.state / "daemon-old.lock", paths.state / "daemon-old.address"]
+    kept = [paths.state / "daemon-new.lock", paths.state / "daemon.log", paths.state / "daemon-old.other"]
+    for path in (*old, *kept):
+        path.touch()
+        os.utime(path, (0, 0))
+    os.utime(kept[0])
+    lock = Singleton(paths)
+    assert lock.acquire()
+    assert not any(path.exists() for path in old)
+    assert all(path.exists() for path in kept)
+    lock.release()
+
+
+def test_state_folder_that_cannot_be_used(paths: Paths) -> None:
+    paths.state.parent.mkdir(parents=True)
+    paths.state.write_text("a file")
+    with pytest.raises(CredhelperError, match="cannot be made"):
+        Singleton(paths).acquire()
+    assert singleton.is_free(paths)
+    paths.state.unlink()
+    paths.daemon_lock.mkdir(parents=True)
+    with pytest.raises(CredhelperError, match="cannot be made"):
+        Singleton(paths).acquire()
