@@ -207,7 +207,7 @@ def test_it_may_be_read_while_it_is_refreshed(paths: Paths, config: Path) -> Non
 
     def refresh() -> None:
         paths.state.mkdir(parents=True)
-        for number in range(200):
+        for number in range(40):
             (paths.state / "configs").write_text("".join(f"/nowhere/{n}\n" for n in range(number)))
             world.refresh()
         done.set()
