@@ -7,11 +7,14 @@ it, `view` how it is shown.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
+
+import click
 
 from credhelper.demo.board import Board
 from credhelper.demo.schedule import Schedule
@@ -41,16 +44,21 @@ def play(
     Raises CredhelperError where the world cannot be made or a command fails in it, and KeyboardInterrupt.
     """
     environ = os.environ if environ is None else environ
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a locale that lacks a sign must not end the demo
     view = choose_view(environ)
-    with _ended_in_order(), World(schedule or Schedule(), environ, keep=keep) as world:
-        if prepare is not None:
-            prepare(world)
-        story = Story(world, view)
-        with view, contextlib.suppress(StoryBroken):
-            story.tell()
-        summarize(story.board, environ)
-    if keep:
-        print(f"The temporary home folder is kept: {world.home}")
+    world = World(schedule or Schedule(), environ, keep=keep)
+    try:
+        with _ended_in_order(), world:
+            if prepare is not None:
+                prepare(world)
+            story = Story(world, view)
+            with view, contextlib.suppress(StoryBroken):
+                story.tell()
+    finally:
+        if keep and world.made:
+            click.echo(f"The temporary home folder is kept: {world.home}")
+    summarize(story.board, environ)
     return story.board
 
 

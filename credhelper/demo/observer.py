@@ -102,8 +102,10 @@ class Observer:
         if line["n"] != lane.calls + 1:
             self._board.problem(f"a call of {lane.profile} was lost")
         if line["ok"]:
-            if lane.error is not None or not lane.arn:
+            if not lane.arn:
                 self._board.say(f"{lane.profile}: AWS knows the program as {short(line['arn'])}", "good")
+            elif lane.error is not None:
+                self._board.say(f"{lane.profile}: calls succeed again, the program was not restarted", "good")
             lane.ok, lane.arn, lane.error = lane.ok + 1, line["arn"], None
             lane.after_login += lane.mended_at is None or at >= lane.mended_at
             return

@@ -48,8 +48,8 @@ class Story:
         self._page(
             1,
             "Two profiles in a world of their own",
-            "AWS is played by a stand-in on this machine, and the home folder is a temporary one: nothing of yours "
-            "is read or changed. The AWS config has a profile of today's kind and one of the old kind.",
+            "A stand-in on this machine plays AWS, and the home folder is a temporary one: nothing of yours is "
+            "touched. The second profile is of the old kind.",
         )
         self.board.config = [(line, False) for line in self._world.config().splitlines()]
         self._wait(self._schedule.read)
@@ -58,8 +58,8 @@ class Story:
         self._page(
             2,
             "credhelper enable --all",
-            "The sso_* lines become comments, and one line lets every AWS program ask credhelper instead. "
-            "`credhelper disable` gives the same file back. The old profile gets a session that can be renewed.",
+            "The sso_* lines become comments, and a new line lets every AWS program ask credhelper. "
+            "The old profile gets a session. `credhelper disable` undoes it.",
         )
         before = self._world.config()
         self._command("enable", "--all", "--yes")
@@ -101,16 +101,16 @@ class Story:
     def _end(self) -> None:
         self._page(
             5,
-            "AWS ends both sessions, as it does after some hours",
-            "No program can renew them now. credhelper warns ahead, and what it has in memory still serves. "
+            "Both sessions reach their cap, as with AWS after some hours",
+            "Nobody can renew them now. credhelper warns you, and what it has in memory still serves. "
             f"You log in to {SESSION} upon the warning; {FORGOTTEN} you forget.",
         )
         self._world.standin.end_sessions()
-        self.board.say("AWS has ended both sessions: the next renewals will be refused")
+        self.board.say("AWS will refuse the next renewals: the cap is reached")
         heeded, forgotten = self._lane(SESSION), self._lane(FORGOTTEN)
         lifetime = self._schedule.token_lifetime
         self._until(lambda: heeded.state == "expiring", lifetime, f"the warning for {SESSION}")
-        self._login(heeded, "--force")
+        self._login(heeded)
         self._until(lambda: forgotten.state in {"expiring", "expired"}, lifetime, f"the warning for {FORGOTTEN}")
         forgotten.ended_at = forgotten.expires_at
         self._until(lambda: forgotten.state == "expired", lifetime, f"the end of {FORGOTTEN}")
@@ -145,11 +145,10 @@ class Story:
     def _lane(self, session: str) -> Lane:
         return next(lane for lane in self.board.lanes.values() if lane.session == session)
 
-    def _login(self, lane: Lane, *options: str) -> None:
+    def _login(self, lane: Lane) -> None:
         self._observer.login_begins(lane)
-        words = ("login", *options, lane.session)
-        self.board.say(f"you run: credhelper {' '.join(words)}")
-        self._command(*words)
+        self.board.say(f"you run: credhelper login {lane.session}")
+        self._command("login", lane.session)
         self._observer.watch()
         self._observer.login_ended(lane)
         self.board.say(f"logged in to {lane.session}", "good")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 import time
 from collections.abc import Mapping
 from typing import Any, Self
 
 import click
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.padding import Padding
@@ -16,14 +16,14 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from credhelper.demo.board import STEPS, Board, Kind, Lane, View
+from credhelper.demo.board import STEPS, Board, Event, Kind, Lane, View
 from credhelper.demo.observer import short
 from credhelper.terminal import printable
 
 # Smaller terminals get plain lines.
 _COLUMNS, _LINES = 76, 22
-_EVENTS = 6
-_BAR = 8
+_EVENTS = 8
+_BAR = 6
 # Colours from the terminal's own palette, which suits its ground.
 _STYLES: Mapping[Kind, str] = {"plain": "", "good": "green", "warn": "yellow", "bad": "bold red"}
 _STATES = {
@@ -41,7 +41,8 @@ def choose_view(environ: Mapping[str, str]) -> View:
     """The live picture where there is a terminal for it."""
     console = Console()
     fits = console.width >= _COLUMNS and console.height >= _LINES
-    if console.is_terminal and not console.is_dumb_terminal and environ.get("TERM") and fits:
+    # Not `console.is_terminal`: FORCE_COLOR makes that true for a file, too.
+    if sys.stdout.isatty() and not console.is_dumb_terminal and environ.get("TERM") and fits:
         return LiveView(console)
     return PlainView()
 
@@ -107,28 +108,30 @@ def picture(board: Board, now: float, console: Console) -> RenderableType:
         "",
     ]
     if board.config:
-        parts.append(_config(board, console))
+        parts += [Text("~/.aws/config", style="dim"), *_config(board, console.width - 4)]
     else:
-        parts += [_programs(board, now, ascii_only=ascii_only), _counters(board), "", _events(board)]
+        parts += [_programs(board, now, ascii_only=ascii_only), _counters(board), ""]
+        # Two lines for the sides, one for the cursor.
+        room = console.height - 3 - sum(len(console.render_lines(part, pad=False)) for part in parts)
+        parts.append(_events(board, room, console.width - 10))
     return Padding(Group(*parts), (0, 1))
 
 
-def _config(board: Board, console: Console) -> RenderableType:
-    text = Text("~/.aws/config\n", style="dim", no_wrap=True, overflow="ellipsis")
+def _config(board: Board, width: int) -> list[RenderableType]:
+    lines: list[RenderableType] = []
     for line, new in board.config:
-        style = "green" if new and not line.startswith("#") else "dim" if line.startswith("#") else ""
-        text.append(f"  {line}\n", style=style or "default")
-    text.truncate(len(text))
-    room = max(console.height - 9, 8)
-    lines = text.split("\n")
-    return Text("\n").join(lines[:room])
+        style = "dim" if line.startswith("#") else "green" if new else ""
+        # What is too long goes on below, further in.
+        wrapped = textwrap.wrap(line, width, subsequent_indent="    ", break_on_hyphens=False)
+        lines += [Text(f"  {part}", style=style, no_wrap=True) for part in wrapped or [""]]
+    return lines
 
 
 def _programs(board: Board, now: float, *, ascii_only: bool) -> RenderableType:
     table = Table(box=None, pad_edge=False, expand=True, header_style="dim", show_edge=False)
     table.add_column("program of", no_wrap=True)
     table.add_column("AWS answers", no_wrap=True, overflow="ellipsis", ratio=1)
-    table.add_column("calls", no_wrap=True)
+    table.add_column("calls", no_wrap=True, min_width=15)
     table.add_column("token left", no_wrap=True, min_width=_BAR + 6)
     table.add_column("session", no_wrap=True, min_width=14)
     longest = max((lane.longest_life for lane in board.lanes.values()), default=1.0)
@@ -181,22 +184,26 @@ def _counters(board: Board) -> RenderableType:
     )
 
 
-def _events(board: Board) -> RenderableType:
+def _events(board: Board, room: int, width: int) -> RenderableType:
+    """The last events that fit into `room` lines of `width` columns for their text."""
     table = Table(box=None, pad_edge=False, show_header=False, expand=True)
     table.add_column(justify="right", no_wrap=True, min_width=5)
     table.add_column(ratio=1)
-    for event in board.events[-_EVENTS:]:
+    chosen: list[Event] = []
+    for event in reversed(board.events[-_EVENTS:]):
+        room -= max(1, len(textwrap.wrap(event.text, width)))
+        if room < 0:
+            break
+        chosen.insert(0, event)
+    for event in chosen:
         table.add_row(Text(f"{event.at:.0f} s", style="dim"), Text(printable(event.text), style=_STYLES[event.kind]))
     return table
 
 
 def summarize(board: Board, environ: Mapping[str, str]) -> None:
     """Print what came of it; also where the story was broken off."""
-    console = Console(highlight=False, soft_wrap=False, no_color=bool(environ.get("NO_COLOR")) or None)
-    table = Table(box=box.SIMPLE if console.is_terminal else None, show_header=False, pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right")
-    table.add_column()
+    terminal = sys.stdout.isatty()
+    console = Console(highlight=False, force_terminal=terminal, no_color=bool(environ.get("NO_COLOR")) or None)
     upstream = board.upstream
     rows = [
         ("Calls of the programs", board.calls, f"{board.ok} succeeded"),
@@ -208,14 +215,13 @@ def summarize(board: Board, environ: Mapping[str, str]) -> None:
         ("Calls to AWS for them", upstream.get("GetRoleCredentials", 0), "GetRoleCredentials"),
         ("Calls to AWS for tokens", upstream.get("CreateToken", 0), "CreateToken: logins and renewals"),
     ]
+    click.echo(f"\nSummary after {board.elapsed:.0f} s\n")
     for name, number, remark in rows:
-        table.add_row(name, str(number), Text(remark, style="dim"))
-    click.echo(f"\nSummary after {board.elapsed:.0f} s")
-    console.print(table)
+        line = Text.assemble(f"  {name:25} ", (f"{number:4}", "bold"), (f"   {remark}" if remark else "", "dim"))
+        console.print(line, soft_wrap=True)
+    click.echo()
     for problem in board.problems:
-        console.print(Text(f"Not as it should be: {printable(problem)}", style="bold red"))
+        console.print(Text(f"Not as it should be: {printable(problem)}", style="bold red"), soft_wrap=not terminal)
     if not board.problems:
-        console.print(
-            "No call failed that should not have. To start for real: credhelper enable --all, then credhelper login",
-            style="green",
-        )
+        console.print("No call failed that should not have.", style="green")
+        console.print("To start for real: credhelper enable --all, then credhelper login")

@@ -64,6 +64,7 @@ region = {REGION}
 # An allowlist, because no list of what must not come along would be complete.
 _INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "USER", "LOGNAME")
 _END_WITHIN = 8.0
+_COMMANDS_END_WITHIN = 5.0
 
 
 class World:
@@ -92,8 +93,14 @@ class World:
         self._theirs = os.environ if environ is None else environ
         self._home: Path | None = None
         self._agent: Agent | None = None
+        self._commands: list[Command] = []
         self._children: list[subprocess.Popen[bytes]] = []
         self._daemons: dict[int, psutil.Process] = {}
+
+    @property
+    def made(self) -> bool:
+        """Whether there is a home folder."""
+        return self._home is not None
 
     @property
     def home(self) -> Path:
@@ -173,7 +180,9 @@ class World:
     def begin(self, *arguments: str) -> Command:
         """Start `credhelper ARGUMENTS…` as a process of its own."""
         output = tempfile.TemporaryFile(dir=self.home)  # noqa: SIM115 - closed by Command.result
-        return Command(self._spawn("credhelper", *arguments, stdout=output, stderr=output), output)
+        command = Command(self._spawn("credhelper", *arguments, stdout=output, stderr=output), output)
+        self._commands.append(command)
+        return command
 
     def program(self, profile: str, receive: Callable[[str, dict[str, Any] | None], None]) -> None:
         """Start the boto3 program of a profile.
@@ -221,6 +230,11 @@ class World:
 
     def stop_programs(self) -> None:
         """End all child processes and what they started. Harmless when repeated."""
+        # A command may be starting the daemon, which answers to nobody yet: then wait, so that it can be stopped.
+        deadline = time.monotonic() + _COMMANDS_END_WITHIN
+        while time.monotonic() < deadline and not all(command.ended() for command in self._commands):
+            time.sleep(0.02)
+        self._commands.clear()
         for child in self._children:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 # The whole group: a program's helper must not start a new daemon after the old one was stopped.
