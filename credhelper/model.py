@@ -6,6 +6,7 @@ neither a log line nor a traceback can carry one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,8 +23,7 @@ def normalize_start_url(url: str) -> str:
     Without `#`, `#/` and trailing slashes, and with scheme and host in lower case: the portal shows
     `https://D-1.awsapps.com/start/#/` in the browser, people paste any of these.
     """
-    text = url.strip()
-    head = text.split("#", 1)[0].rstrip("/")
+    head = re.sub(r"[\s/]+$", "", url.split("#", 1)[0].strip())
     try:
         parts = urlsplit(head)
     except ValueError:  # an unbalanced `[` in the host; compared as it is

