@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
-import platform
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -106,6 +104,9 @@ def complain(message: str) -> None:
 
 def _write_report(error: Exception) -> str:
     """Leave a report that may be pasted into an issue: places and types, no values, which could be secrets."""
+    import platform  # noqa: PLC0415 - only for a bug
+    import traceback  # noqa: PLC0415
+
     lines = [
         f"credhelper {__version__}, Python {platform.python_version()}, {platform.platform()}",
         time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
