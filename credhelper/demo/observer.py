@@ -41,7 +41,11 @@ class Observer:
         """Start the program of each profile."""
         for lane in self._board.lanes.values():
             lane.running = True
-            self._world.program(lane.profile, lambda profile, line: self._lines.put((profile, line)))
+            self._world.program(lane.profile, self.take)
+
+    def take(self, profile: str, line: dict[str, Any] | None) -> None:
+        """Take a line of a profile's program, or None for its end. May be called by any thread."""
+        self._lines.put((profile, line))
 
     def stop_programs(self) -> None:
         """End the programs; calls that this cuts off do not count."""
@@ -77,8 +81,12 @@ class Observer:
             self._board.answers = self._world.ping()["counters"]["hand_outs"]
         except CredhelperError as error:
             self._board.problem(f"the daemon did not answer: {error.message}")
-        for line in self._log.warnings():
-            self._board.say(f"the daemon says: {line}", "warn")
+        lines = self._log.warnings()
+        for lane in self._board.lanes.values():
+            # Of several at once (why, then what to run) the last one says what to do.
+            about = [line for line in lines if f"session {lane.session}" in line]
+            if about:
+                self._board.say(f"the daemon warns: {about[-1]}", "warn")
 
     # The programs
 

@@ -128,11 +128,11 @@ def _config(board: Board, width: int) -> list[RenderableType]:
 
 
 def _programs(board: Board, now: float, *, ascii_only: bool) -> RenderableType:
-    table = Table(box=None, pad_edge=False, expand=True, header_style="dim", show_edge=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, expand=True, header_style="dim")
     table.add_column("program of", no_wrap=True)
     table.add_column("AWS answers", no_wrap=True, overflow="ellipsis", ratio=1)
-    table.add_column("calls", no_wrap=True, min_width=15)
-    table.add_column("token left", no_wrap=True, min_width=_BAR + 6)
+    table.add_column("calls", no_wrap=True, min_width=14)
+    table.add_column("token left", no_wrap=True, min_width=_BAR + 5)
     table.add_column("session", no_wrap=True, min_width=14)
     longest = max((lane.longest_life for lane in board.lanes.values()), default=1.0)
     for lane in board.lanes.values():
@@ -156,7 +156,7 @@ def _answer(lane: Lane) -> Text:
 def _calls(lane: Lane) -> Text:
     text = Text(f"{lane.ok} ok")
     if lane.expected or lane.unexpected:
-        text.append(f", {lane.expected + lane.unexpected} failed", style="red")
+        text.append(f" {lane.expected + lane.unexpected} failed", style="red")
     return text
 
 

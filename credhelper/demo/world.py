@@ -35,8 +35,8 @@ SESSION = "corp"
 FORGOTTEN = "client"
 REGION = "eu-west-1"
 ACCOUNTS = {
-    "111122223333": Account("111122223333", "corp-dev", "dev@corp.example", ("Developer",)),
-    "444455556666": Account("444455556666", "client-prod", "prod@client.example", ("ReadOnly",)),
+    "111122223333": Account("111122223333", "corp-dev", "dev@corp.example", ("Deploy",)),
+    "444455556666": Account("444455556666", "client-prod", "prod@client.example", ("Audit",)),
 }
 # Session name by profile name: one profile made by `aws configure sso` today, one as it was made years ago.
 PROFILES = {"corp-dev": SESSION, "client-prod": FORGOTTEN}
@@ -50,14 +50,14 @@ sso_registration_scopes = sso:account:access
 [profile corp-dev]
 sso_session = {SESSION}
 sso_account_id = 111122223333
-sso_role_name = Developer
+sso_role_name = Deploy
 region = {REGION}
 
 [profile client-prod]
 sso_start_url = {_START_URLS[FORGOTTEN]}
 sso_region = {REGION}
 sso_account_id = 444455556666
-sso_role_name = ReadOnly
+sso_role_name = Audit
 region = {REGION}
 """
 
@@ -234,6 +234,8 @@ class World:
         deadline = time.monotonic() + _COMMANDS_END_WITHIN
         while time.monotonic() < deadline and not all(command.ended() for command in self._commands):
             time.sleep(0.02)
+        for command in self._commands:
+            command.close()
         self._commands.clear()
         for child in self._children:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -256,12 +258,10 @@ class World:
             self.ping()
             self.agent.call("stop")
         for process in self._daemons.values():
-            with contextlib.suppress(psutil.Error):
-                try:
-                    process.wait(_END_WITHIN)
-                except psutil.TimeoutExpired:
+            if not _ended(process, _END_WITHIN):
+                with contextlib.suppress(psutil.Error):
                     process.kill()
-                    process.wait(_END_WITHIN)
+                _ended(process, _END_WITHIN)
         self._daemons.clear()
 
     def close(self) -> None:
@@ -295,6 +295,10 @@ class Command:
             self._output.seek(0)
             return code, self._output.read().decode("utf-8", "replace")
 
+    def close(self) -> None:
+        """Drop what it wrote, where nobody asked for it."""
+        self._output.close()
+
 
 @contextlib.contextmanager
 def _undisturbed() -> Any:
@@ -309,6 +313,19 @@ def _undisturbed() -> Any:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _ended(process: psutil.Process, within: float) -> bool:
+    """Wait for the end of a process that is no child of ours. One that only waits to be reaped has ended."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        try:
+            if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def _remove(folder: Path) -> None:
