@@ -8,6 +8,7 @@ the set, so both ways are unambiguous, and no shell or parser gives it a meaning
 from __future__ import annotations
 
 import re
+import shlex
 
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _ENCODED = re.compile(r"(?:[A-Za-z0-9._-]|\+[0-9A-F]{2})+")
@@ -27,3 +28,8 @@ def decode_name(text: str) -> str:
         raise ValueError(f"{text!r} is not an encoded name")
     raw = re.sub(rb"\+([0-9A-F]{2})", lambda found: bytes.fromhex(found[1].decode()), text.encode("ascii"))
     return raw.decode("utf-8", "surrogateescape")
+
+
+def login_command(session: str) -> str:
+    """What a person types to log in to a session, quoted for their shell."""
+    return f"credhelper login {shlex.quote(session)}"

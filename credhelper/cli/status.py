@@ -13,6 +13,7 @@ import click
 from credhelper import client
 from credhelper.agent import Agent
 from credhelper.errors import EXIT_LOGIN_NEEDED, EXIT_OK, CredhelperError, DaemonUnavailable
+from credhelper.names import login_command
 from credhelper.paths import Paths
 from credhelper.terminal import printable
 
@@ -122,7 +123,7 @@ def render(document: dict[str, Any], now: float | None = None) -> Any:
 
 def _next(session: dict[str, Any], now: float) -> str:
     if session["state"] in {"expired", "logged_out"}:
-        return f"{session['reason']}; run: credhelper login {session['name']}"
+        return f"{session['reason']}; run: {login_command(session['name'])}"
     at = _moment(session["next_action_at"])
     if session["next_action"] == "renew":
         when = "now" if at is None or at <= now else f"in {span(at, now)}"

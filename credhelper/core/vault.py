@@ -18,6 +18,9 @@ SHORT_ANSWER_PAUSE = 60.0
 # After a fetch that failed, credentials that still live are served at once for this long, so that callers do not
 # each wait for a network that is down.
 FAILURE_PAUSE = 10.0
+# Credentials that end within this time are over: the date that a caller gets is cut to whole seconds, and it has
+# yet to use them. botocore says "refreshed credentials are still expired" where a person should read what to do.
+_LAST_MOMENT = 2.0
 # A refusal (no access to that role) is believed for this long, so that a loop of callers is one call.
 REFUSAL_KEPT = 10.0
 
@@ -49,7 +52,7 @@ class Vault:
         entry = self._entries.setdefault(key, _Entry(now))
         entry.asked_at = now
         credentials = entry.credentials
-        if credentials is None or credentials.expires_at <= now:
+        if credentials is None or credentials.expires_at - _LAST_MOMENT <= now:
             return "fetch"
         if credentials.expires_at - now >= margin(credentials.lifetime):
             return "serve"
@@ -59,7 +62,7 @@ class Vault:
     def live(self, key: RoleKey, now: float) -> RoleCredentials | None:
         """The credentials of `key` that have not run out, or None: what is served when no better can be had."""
         entry = self._entries.get(key)
-        if entry is None or entry.credentials is None or entry.credentials.expires_at <= now:
+        if entry is None or entry.credentials is None or entry.credentials.expires_at - _LAST_MOMENT <= now:
             return None
         return entry.credentials
 

@@ -131,8 +131,7 @@ class Broker:
 
     def _login_needed(self, keeper: Keeper) -> Reply:
         name = keeper.session.name
-        shown = name if names.encode_name(name) == name else f"'{name}'"
-        return EXIT_LOGIN_NEEDED, _line(f"session {name}: {keeper.assess().reason}. Run: credhelper login {shown}")
+        return EXIT_LOGIN_NEEDED, _line(f"session {name}: {keeper.assess().reason}. Run: {names.login_command(name)}")
 
     async def _after_login(self, keeper: Keeper, key: RoleKey, reply: Reply, until: float) -> Reply:
         """A login is under way: wait for it, as long as the settings allow, and ask again."""

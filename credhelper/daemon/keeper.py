@@ -281,7 +281,7 @@ class Keeper:
         if judgement.verdict is Verdict.LOGIN:
             self._refused = judgement.reason
             self._retry_at = None
-            _LOG.warning("session %s: %s; a login is needed (%s)", self.session.name, judgement.reason, error.code)
+            _LOG.warning("session %s: not renewed: %s (%s)", self.session.name, judgement.reason, error.code)
         else:
             self._retry(judgement.reason, offline=judgement.offline)
 

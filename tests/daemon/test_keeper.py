@@ -123,9 +123,9 @@ async def test_refused_while_the_token_lives(inside: Inside, hands: Hands, log: 
     await inside.turn()
     assert inside.state == "expired"
     assert lines(log, "ends in") == 2
-    assert lines(log, "has ended; run: credhelper login") == 1
+    assert lines(log, "has ended; run: credhelper login corp") == 1
     assert inside.calls(RENEW) == 1
-    assert lines(log, "a login is needed") == 1
+    assert lines(log, "not renewed: AWS has ended the session") == 1
 
 
 async def test_login_after_the_end(inside: Inside, hands: Hands) -> None:

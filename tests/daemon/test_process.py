@@ -256,7 +256,7 @@ def test_log_holds_no_secret_and_says_who_is_there(machine: Machine) -> None:
     assert helper(machine, role="AWSReadOnlyAccess").returncode == 3
     text = machine.paths.log.read_text()
     assert f"pid {the_daemon(machine).pid}" in text
-    assert "a login is needed" in text
+    assert "not renewed: AWS has ended the session" in text
     assert not [secret for secret in machine.standin.secrets() if secret in text]
 
 
