@@ -87,8 +87,8 @@ async def test_who_leaves_midway_does_not_take_the_others_call_along(inside: Ins
 
 
 async def test_many_roles_stay_below_the_limit_of_aws(inside: Inside) -> None:
-    inside.machine.standin.configure(throttle=20, roles=tuple(f"Role{number}" for number in range(40)))
-    await asyncio.gather(*(inside.got(role=f"Role{number}") for number in range(40)))
+    inside.machine.standin.configure(throttle=20, roles=tuple(f"Role{number}" for number in range(36)))
+    await asyncio.gather(*(inside.got(role=f"Role{number}") for number in range(36)))
 
 
 async def test_throttled_call_is_made_again(inside: Inside) -> None:
@@ -257,7 +257,7 @@ async def test_silence_with_something_alive(inside: Inside, hands: Hands) -> Non
 async def test_roles_that_hang_do_not_stand_in_the_way_of_others(inside: Inside) -> None:
     """The daemon's threads are many, but not without end: what is in memory needs none."""
     await inside.got()
-    inside.machine.standin.configure(roles=tuple(f"Role{number}" for number in range(40)))
+    inside.machine.standin.configure(roles=tuple(f"Role{number}" for number in range(36)))
     with inside.machine.standin.fault(FETCH, Fault.silence()):
         hanging = [asyncio.create_task(inside.refused(1, role=f"Role{number}")) for number in range(17)]
         await inside.upstream(FETCH, 17, done=None)

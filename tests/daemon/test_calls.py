@@ -35,16 +35,14 @@ async def test_so_many_in_a_second_and_the_important_ones_first() -> None:
         for name, priority in (
             ("1", Priority.BACKGROUND),
             ("2", Priority.BACKGROUND),
-            ("late", Priority.BACKGROUND),
             ("caller", Priority.CALLER),
             ("token", Priority.TOKEN),
         )
     ]
     await asyncio.gather(*waiting)
     assert set(order[:2]) == {"1", "2"}
-    assert set(order[2:4]) == {"caller", "token"}
-    assert order[4] == "late"
-    assert asyncio.get_running_loop().time() - started >= 2
+    assert set(order[2:]) == {"caller", "token"}
+    assert asyncio.get_running_loop().time() - started >= 1
     calls.close()
 
 
@@ -61,14 +59,16 @@ async def test_calls_that_hang_hold_up_neither_renewals_nor_the_disk() -> None:
 
 
 async def test_who_gives_up_disturbs_nobody() -> None:
-    calls = Calls(per_second=1)
+    calls = Calls(per_second=2)
     gate = threading.Event()
     under_way = asyncio.create_task(calls.run(Priority.CALLER, gate.wait))
+    other = asyncio.create_task(calls.run(Priority.CALLER, gate.wait))
     waiting = asyncio.create_task(calls.run(Priority.CALLER, lambda: 1))
     await asyncio.sleep(0)
     under_way.cancel()
     waiting.cancel()
     gate.set()
+    await other
     assert await calls.run(Priority.CALLER, lambda: 2) == 2
     calls.close()
 

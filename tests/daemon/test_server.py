@@ -106,9 +106,9 @@ import os, socket, sys
 os.setgid({nobody}); os.setuid({nobody})
 sock = socket.socket(socket.AF_UNIX)
 sock.connect({address!r})
-sock.sendall(bytes.fromhex({frame!r}))
 sock.settimeout(10)
 try:
+    sock.sendall(bytes.fromhex({frame!r}))
     print("answered" if sock.recv(1) else "turned away")
 except ConnectionError:
     print("turned away")
