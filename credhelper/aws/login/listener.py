@@ -130,6 +130,8 @@ class Listener:
                 if key.fileobj is self._socket:
                     self._accept()
                 elif isinstance(key.data, _Connection):
+                    if key.data not in self._connections:
+                        continue  # dropped since, for one that was accepted in this round
                     answer = self._advance(key.data)
                     if answer is not None:
                         self._end_at(key.data)
@@ -230,6 +232,8 @@ class Listener:
             self._drop(connection)
 
     def _drop(self, connection: _Connection) -> None:
+        if connection not in self._connections:
+            return
         self._connections.remove(connection)
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(connection.sock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -135,6 +136,28 @@ def test_silent_and_slow_clients_hold_nobody_up(listener: Listener) -> None:
             assert listener.wait(10)[0] == Answer("abc")
             listener.finish(page.success("corp"))
             assert b"You are logged in" in answer_to(sock)
+
+
+@pytest.mark.parametrize("beside_input", [False, True], ids=["default selector", "select"])
+def test_the_oldest_makes_room_while_it_has_something_to_say(beside_input: bool) -> None:
+    read_end, write_end = os.pipe()
+    try:
+        with Listener(STATE, read_end if beside_input else None) as listener, contextlib.ExitStack() as stack:
+            held = []
+            for _ in range(64):
+                held.append(stack.enter_context(client(listener.port)))
+                assert listener.wait(0) == (None, False)
+            # Now the next client and all those held are ready at once, and the oldest of them has to go.
+            stack.enter_context(client(listener.port))
+            for sock in held:
+                sock.sendall(b"G")
+            assert listener.wait(0) == (None, False)
+            assert answer_to(held[0]) == b""
+            with client(listener.port, request(listener.port, GOOD)):
+                assert listener.wait(10)[0] == Answer("abc")
+    finally:
+        os.close(read_end)
+        os.close(write_end)
 
 
 def test_a_client_that_is_too_slow_is_hung_up_on(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
