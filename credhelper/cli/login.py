@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import click
 
@@ -17,6 +19,7 @@ from credhelper.aws.centers import Centers
 from credhelper.aws.identity_center import IdentityCenter
 from credhelper.aws.login.failures import explain
 from credhelper.aws.login.flow import Method, log_in, renewable, suffices
+from credhelper.aws.login.turn import turn
 from credhelper.aws.records import LoginRecords
 from credhelper.aws.renewal import renew
 from credhelper.aws.targets import resolve_session
@@ -26,6 +29,7 @@ from credhelper.core.clock import Clock
 from credhelper.endpoints import endpoints_from_environment, is_loopback
 from credhelper.errors import CredhelperError, LoginNeeded, TokenUnreadable, UpstreamError
 from credhelper.model import Endpoints, Network, Session
+from credhelper.names import login_command
 from credhelper.paths import Paths
 from credhelper.terminal import duration, local_time, printable
 
@@ -60,6 +64,15 @@ def choose_method(*, device: bool, no_browser: bool, environ: Mapping[str, str])
     return Method.PKCE
 
 
+class _Lease(enum.Enum):
+    """What the daemon says to a login."""
+
+    HELD = enum.auto()  # it is ours
+    ENDED = enum.auto()  # another login had it, and has ended
+    LOST = enum.auto()  # another login had it when the daemon went away
+    NONE = enum.auto()  # there is no daemon to ask
+
+
 class Login:
     """One run of the command for one session."""
 
@@ -72,6 +85,7 @@ class Login:
         self._cache = TokenCache(paths.token_cache, paths.locks)
         self._records = LoginRecords(paths.state / "logins")
         self._agent = Agent(paths, environ)
+        self._told = False
 
     def run(self, method: Method, *, open_browser: bool, force: bool) -> None:
         """Log in where that is needed, and say how things stand. Raises CredhelperError."""
@@ -80,22 +94,43 @@ class Login:
         if not force and self._is_logged_in():
             return
         for _ in range(_JOINS):
-            with self._lease() as mine:
-                if mine:
-                    # Another login may have ended between the look above and the lease.
-                    if force or not self._is_logged_in():
+            with self._lease() as lease:
+                if lease is not _Lease.ENDED:
+                    with turn(self._turn_path, waiting=self._say_waiting) as waited:
+                        if waited or lease is _Lease.LOST:
+                            force = False
+                            if self._has_joined():
+                                return
+                        # Another login may have ended between the look above and the lease.
+                        elif not force and self._is_logged_in():
+                            return
                         self._log_in(method, open_browser=open_browser)
                     return
-            click.echo(f"Another login to {self._shown} has ended.")
             force = False
-            if self._is_logged_in():
+            if self._has_joined():
                 return
-            if not sys.stdin.isatty():
-                # Fifty jobs that waited for one login must not open fifty pages when it fails.
-                raise LoginNeeded(
-                    f"the other login to {self._shown} came to nothing", f"Run `credhelper login {self._shown}`"
-                )
         raise CredhelperError(f"other logins to {self._shown} are in the way", "Wait for them, then try again")
+
+    def _has_joined(self) -> bool:
+        """Whether the other login, which has ended, was for us too. Raises LoginNeeded where nobody can be asked."""
+        click.echo(f"Another login to {self._shown} has ended.")
+        if self._is_logged_in():
+            return True
+        if not sys.stdin.isatty():
+            # Fifty jobs that waited for one login must not open fifty pages when it fails.
+            raise LoginNeeded(
+                f"the other login to {self._shown} came to nothing", f"Run `{login_command(self._session.name)}`"
+            )
+        return False
+
+    @property
+    def _turn_path(self) -> Path:
+        return self._paths.locks / f"{self._cache.path(self._session.cache_key).stem}.login"
+
+    def _say_waiting(self) -> None:
+        if not self._told:
+            self._told = True
+            click.echo(f"Another login to {self._shown} is under way; waiting for it to end.")
 
     def _log_in(self, method: Method, *, open_browser: bool) -> None:
         click.echo(f"Logging in to {self._shown} ({printable(self._session.start_url)}).")
@@ -186,24 +221,27 @@ class Login:
             click.echo(f"credhelper: {printable(str(error))} (the login goes on without it)", err=True)
 
     @contextlib.contextmanager
-    def _lease(self) -> Iterator[bool]:
-        """Hold the lease on this session: False after another login has ended. Without a daemon it is ours."""
-        notice = threading.Timer(
-            1.0, click.echo, [f"Another login to {self._shown} is under way; waiting for it to end."]
-        )
+    def _lease(self) -> Iterator[_Lease]:
+        """Hold the daemon's lease on this session, by which helpers know that a login is under way.
+
+        Where no daemon grants it, the lock alone decides whose turn it is.
+        """
+        self._told = False
+        notice = threading.Timer(1.0, self._say_waiting)
         notice.daemon = True
         with contextlib.ExitStack() as stack:
             notice.start()
             try:
                 mine = stack.enter_context(self._agent.login_lease(self._session.cache_key))
-            except CredhelperError:
-                if self._agent.running():
-                    raise  # it may have given the lease to another login
-                mine = True
+                lease = _Lease.HELD if mine else _Lease.ENDED
+            except CredhelperError as error:
+                # A daemon that went away while we waited had given the lease to another login.
+                lost = self._told and error.__cause__ is not None
+                lease = _Lease.LOST if lost else _Lease.NONE
             finally:
                 notice.cancel()
                 notice.join()
-            yield mine
+            yield lease
 
     def _center(self) -> IdentityCenter:
         """The service as the person's own environment and settings lead to it."""

@@ -1,0 +1,48 @@
+"""Whose turn it is to log in to a session: one login for each session on the machine, with or without a daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from credhelper import files
+from credhelper.errors import CredhelperError
+
+
+@contextlib.contextmanager
+def turn(path: Path, *, waiting: Callable[[], None]) -> Iterator[bool]:
+    """Hold the turn for the time of the block; yields whether another login had it first.
+
+    Another login lasts as long as its person needs, so there is no limit to the wait; it ends with the other process.
+
+    Args:
+        path: the lock file, made (0600) where it is not there and never removed.
+        waiting: called once where another login has the turn.
+
+    Raises CredhelperError where there can be no lock.
+    """
+    files.make_private_folder(path.parent)
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CredhelperError(f"the lock {path} cannot be made: {error.strerror}") from error
+    try:
+        yield _take(fd, path, waiting)
+    finally:
+        os.close(fd)
+
+
+def _take(fd: int, path: Path, waiting: Callable[[], None]) -> bool:
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            return True
+    except OSError as error:
+        raise CredhelperError(f"the lock {path} cannot be taken: {error.strerror}") from error
+    return False
