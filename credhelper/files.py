@@ -16,6 +16,8 @@ from credhelper.errors import CredhelperError, FileChanged
 
 # More than any config or token file that a person could have; a file beyond it is not read into memory.
 MAX_FILE = 16 * 1024 * 1024
+# How the names of our temporary files begin.
+TEMPORARY = ".credhelper-"
 
 
 def read_bytes(path: Path) -> bytes:
@@ -81,7 +83,7 @@ def replace(path: Path, data: bytes, *, expected: bytes | None = None, new_mode:
         with contextlib.suppress(FileNotFoundError):
             status = target.stat()
             mode, group = stat.S_IMODE(status.st_mode), status.st_gid
-        fd, name = tempfile.mkstemp(prefix=".credhelper-", dir=target.parent)
+        fd, name = tempfile.mkstemp(prefix=TEMPORARY, dir=target.parent)
         temporary = Path(name)
         with open(fd, "wb") as file:
             if group is not None and group != os.fstat(fd).st_gid:

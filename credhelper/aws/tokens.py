@@ -10,6 +10,8 @@ import calendar
 import contextlib
 import hashlib
 import json
+import os
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -27,6 +29,8 @@ DEFAULT_LIFETIME = 3600.0
 _LONGEST_LIFETIME = 90 * 86400.0
 # How long a half-written file is read again before it counts as garbage: a truncate-and-write takes microseconds.
 _PATIENCE = 0.25
+# A temporary file of ours that is older was left by a process that was killed: writing one takes milliseconds.
+_LEFT_OVER = 300.0
 
 _KNOWN = frozenset(
     {
@@ -194,7 +198,18 @@ class TokenCache:
 
     def remove(self, key: str) -> bool:
         """Remove the token of `key`; False where there was none. Raises CredhelperError."""
+        self.remove_leftovers()
         return self.remove_path(self.path(key))
+
+    def remove_leftovers(self) -> None:
+        """Remove our own half-written files of processes that were killed: they may hold a token."""
+        with contextlib.suppress(OSError):
+            for path in self.folder.glob(f"{files.TEMPORARY}*"):
+                with contextlib.suppress(OSError):
+                    status = path.lstat()
+                    old = time.time() - status.st_mtime > _LEFT_OVER
+                    if old and stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():
+                        path.unlink()
 
     def remove_path(self, path: Path) -> bool:
         """Remove one file of the cache; False where there was none. Raises CredhelperError."""

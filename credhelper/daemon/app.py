@@ -38,6 +38,8 @@ _LOG = logging.getLogger(__name__)
 SWEEP = 30.0
 # A config or token file is often written in several steps; they are read as one change.
 _SETTLE = 0.05
+# How long the end waits for renewals under way: to connect (5 s), to read the answer (10 s), and to write it.
+_RENEWALS_END_WITHIN = 16.0
 
 
 class App:
@@ -103,6 +105,7 @@ class App:
                 self._watcher = Watcher(lambda: _from_thread(loop, self._disk_changed))
             except (OSError, RuntimeError) as error:
                 _LOG.warning("nothing can be watched (%s); it is looked at every 30 s", error)
+            await self._tools.calls.aside(self._tools.cache.remove_leftovers)
             await self._watch()
             await self._read_again()
             await self._watch()
@@ -150,8 +153,16 @@ class App:
         return await self._broker.answer(fields, lambda _: None)
 
     async def close(self) -> None:
-        """Leave nothing behind."""
+        """Leave nothing behind, and lose no renewal that is under way."""
+        self._tools.stopping = True
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _RENEWALS_END_WITHIN
         await self._server.close()
+        if self._tools.renewals:
+            _LOG.info("waiting for the renewals under way before it stops")
+            _, pending = await asyncio.wait(self._tools.renewals, timeout=max(until - loop.time(), 0.0))
+            if pending:
+                _LOG.error("AWS has not answered a renewal in time; stopping without it")
         if self._watcher is not None:
             await self._tools.calls.aside(self._watcher.close)
         for task in self._background:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from credhelper.aws import renewal
 from credhelper.aws.centers import Centers
@@ -29,7 +29,13 @@ _CALLERS_PAUSE = 2.0
 
 @dataclass(slots=True)
 class Tools:
-    """What every keeper works with."""
+    """What every keeper works with.
+
+    Attributes:
+        renewals: those under way. AWS may have spent a refresh token whose successor is not in the file yet, so the
+            daemon must not end before they do.
+        stopping: no renewal begins any more.
+    """
 
     cache: TokenCache
     records: LoginRecords
@@ -38,6 +44,8 @@ class Tools:
     clock: Clock
     settings: Callable[[], Settings]
     on_logout: Callable[[Session], None]
+    renewals: set[asyncio.Task[None]] = field(default_factory=set)
+    stopping: bool = False
 
 
 class Keeper:
@@ -209,10 +217,14 @@ class Keeper:
         """Start a renewal, or join the one under way. It never raises; look at the state afterwards."""
         if self._renewing is None or self._renewing.done():
             self._renewing = asyncio.create_task(self._renew())
+            self._tools.renewals.add(self._renewing)
+            self._renewing.add_done_callback(self._tools.renewals.discard)
         return self._renewing
 
     async def _renew(self) -> None:
         tools = self._tools
+        if tools.stopping:
+            return
         try:
             found, held = self._found, self._unsaved
             if found is not None and found.borrowed:

@@ -406,3 +406,70 @@ async def test_many_callers_at_once(inside: Inside) -> None:
     calls = [asyncio.to_thread(agent.call, "ping") for _ in range(30)]
     await asyncio.gather(*calls, *(inside.got() for _ in range(300)))
     assert inside.app._broker.hand_outs == 301
+
+
+@pytest.mark.parametrize("how", ["stop", "signal"])
+async def test_renewal_under_way_is_not_lost(
+    machine: Machine, tripwire: BlockBuster, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    """AWS has spent the refresh token by then; only the answer says what comes after it."""
+    caplog.set_level(logging.INFO, "credhelper")
+    machine.standin.configure(rotate_refresh_tokens=True)
+    before = machine.token()
+    inside = Inside(machine)
+    assert await inside.start()
+    with machine.standin.fault("CreateToken", Fault.hold(after=True), times=1) as held:
+        machine.hands.forward(2500)
+        await inside.turn()
+        await inside.upstream("CreateToken", done=None)
+        if how == "stop":
+            assert await inside.ask("stop") == (0, b"")
+        else:
+            os.kill(os.getpid(), signal.SIGTERM)
+        await inside.until(lambda: inside.ended or "waiting for the renewals" in caplog.text)
+        assert not inside.ended
+        assert not singleton.is_free(machine.paths)
+        held.remove()
+        await inside.until(lambda: inside.ended)
+    assert machine.token()["refreshToken"] != before["refreshToken"]
+    assert inside.app._tools.renewals == set()
+
+
+async def test_renewal_that_hangs_does_not_hold_up_the_end_for_ever(
+    machine: Machine, tripwire: BlockBuster, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "_RENEWALS_END_WITHIN", 0.1)
+    inside = Inside(machine)
+    assert await inside.start()
+    with machine.standin.fault("CreateToken", Fault.hold(), times=1) as held:
+        machine.hands.forward(2500)
+        await inside.turn()
+        await inside.upstream("CreateToken", done=None)
+        await inside.stop()
+        assert "stopping without it" in caplog.text
+        assert singleton.is_free(machine.paths)
+        held.remove()
+        await inside.until(lambda: not inside.keeper.renewing)
+
+
+async def test_nothing_is_renewed_once_it_stops(machine: Machine, tripwire: BlockBuster) -> None:
+    inside = Inside(machine)
+    assert await inside.start()
+    await inside.stop()
+    machine.hands.forward(2500)
+    await inside.keeper.renew()
+    assert inside.calls("CreateToken") == 0
+
+
+async def test_leftovers_of_a_killed_process_are_removed(machine: Machine, tripwire: BlockBuster) -> None:
+    folder = machine.paths.token_cache
+    for name in (".credhelper-old", ".credhelper-new", ".another-old", "old.json"):
+        (folder / name).write_text("{}")
+        if "old" in name:
+            os.utime(folder / name, (0, 0))
+    (folder / ".credhelper-folder").mkdir()
+    inside = Inside(machine)
+    assert await inside.start()
+    left = {path.name for path in folder.iterdir()} - {machine.token_file.name}
+    assert left == {".credhelper-new", ".another-old", "old.json", ".credhelper-folder"}
+    await inside.stop()
