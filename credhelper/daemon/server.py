@@ -8,8 +8,8 @@ import logging
 import os
 import socket
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from credhelper import client
@@ -20,6 +20,12 @@ _LOG = logging.getLogger(__name__)
 
 # Nobody needs longer to send a request of a few hundred bytes.
 _REQUEST_WITHIN = 5.0
+# Nor longer than this to read an answer; who does not would keep the daemon from ending.
+_REPLY_WITHIN = 30.0
+# A home folder's path that is longer names nothing (PATH_MAX).
+_MAX_HOME = 4096
+# A home folder on a network that does not answer is nobody's that we serve.
+_LOOK_WITHIN = 2.0
 # How long a second login waits for the first: as long as the first one's page may be open.
 _LOGIN_LASTS = 900.0
 
@@ -41,7 +47,7 @@ class Server:
     def __init__(self, verbs: Mapping[bytes, Verb], leases: Leases, home: str) -> None:
         self._verbs = verbs
         self._leases = leases
-        self._home = home
+        self._home = os.fsencode(home)
         self._homes: dict[bytes, bool] = {}
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -75,16 +81,17 @@ class Server:
         try:
             if _peer_uid(writer.get_extra_info("socket")) == os.geteuid():
                 await self._answer(reader, writer)
+        except asyncio.CancelledError:
+            writer.transport.abort()  # what was not read by now never is
+            raise
         except (ConnectionError, TimeoutError, asyncio.IncompleteReadError):
-            pass  # the caller has gone, or never said what it wanted
+            writer.transport.abort()  # the caller has gone, never said what it wanted, or does not read
         except Exception:  # noqa: BLE001 - one caller's surprise must not end the daemon
             _LOG.exception("a request failed in an unforeseen way")
             with contextlib.suppress(ConnectionError):
                 writer.write(client.encode_reply(EXIT_BUG, b"credhelper: a bug in the daemon; see its log\n"))
         finally:
-            writer.close()
-            with contextlib.suppress(ConnectionError, TimeoutError):
-                await writer.wait_closed()
+            await _hang_up(writer)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with asyncio.timeout(_REQUEST_WITHIN):
@@ -92,7 +99,7 @@ class Server:
             if size > client.MAX_REQUEST:
                 return
             verb, fields = client.decode_request(await reader.readexactly(size))
-        if not self._is_home(fields.get(b"home", b"")):
+        if not await self._is_home(fields.get(b"home", b"")):
             status, payload = client.OTHER_HOME, b""
         elif verb == b"login-lease":
             await self._lease(reader, writer, fields)
@@ -107,8 +114,7 @@ class Server:
                 status, payload = await self._verbs[verb](fields, lambda seconds: _more_time(writer, seconds))
             except CredhelperError as error:
                 status, payload = error.exit_code, f"credhelper: {error}\n".encode()
-        writer.write(client.encode_reply(status, payload))
-        await writer.drain()
+        await _send(writer, client.encode_reply(status, payload))
 
     async def _lease(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fields: Fields) -> None:
         """Grant the lease for as long as the connection lasts; who comes second is told when the first has ended."""
@@ -120,26 +126,76 @@ class Server:
             await asyncio.wait({gone, released}, return_when=asyncio.FIRST_COMPLETED)
             for task in (gone, released):
                 task.cancel()
-            writer.write(client.encode_reply(0, b"joined"))
-            await writer.drain()
+            await _send(writer, client.encode_reply(0, b"joined"))
             return
         try:
-            writer.write(client.encode_reply(0, b"granted"))
-            await writer.drain()
+            await _send(writer, client.encode_reply(0, b"granted"))
             await reader.read(1)
         finally:
             self._leases.release(key)
 
-    def _is_home(self, home: bytes) -> bool:
+    async def _is_home(self, home: bytes) -> bool:
+        """Whether this names our home folder, perhaps by another path. The usual caller names it as we do."""
+        if home == self._home:
+            return True
+        if not home.startswith(b"/") or len(home) > _MAX_HOME:
+            return False
         known = self._homes.get(home)
         if known is None:
-            try:
-                known = Path(os.fsdecode(home)).samefile(self._home)
-            except (OSError, ValueError):
-                known = False
-            if len(self._homes) < 64:
+            known = await _aside(lambda: _same_folder(home, self._home))
+            # An error may pass (a mount that is late, a network): it is asked again.
+            if known is not None and len(self._homes) < 64:
                 self._homes[home] = known
-        return known
+        return bool(known)
+
+
+def _same_folder(one: bytes, other: bytes) -> bool | None:
+    """Whether both paths lead to the same folder; None where that cannot be seen."""
+    try:
+        return os.path.samefile(one, other)  # noqa: PTH121 - bytes
+    except (OSError, ValueError):
+        return None
+
+
+async def _aside(look: Callable[[], bool | None]) -> bool | None:
+    """Look in a thread of its own: on a path of the caller's choice it may take for ever, and then keeps nobody."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[bool | None] = loop.create_future()
+
+    def tell(found: bool | None) -> None:
+        if not answer.done():
+            answer.set_result(found)
+
+    def run() -> None:
+        found = look()
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(tell, found)
+
+    threading.Thread(target=run, name="home", daemon=True).start()
+    try:
+        async with asyncio.timeout(_LOOK_WITHIN):
+            return await answer
+    except TimeoutError:
+        return None
+
+
+async def _send(writer: asyncio.StreamWriter, frame: bytes) -> None:
+    """Send a reply. Raises TimeoutError where the caller does not read it, ConnectionError where it has gone."""
+    writer.write(frame)
+    async with asyncio.timeout(_REPLY_WITHIN):
+        await writer.drain()
+
+
+async def _hang_up(writer: asyncio.StreamWriter) -> None:
+    """Close after what was written has gone out; a caller who does not read it is waited for only so long."""
+    writer.close()
+    try:
+        async with asyncio.timeout(_REPLY_WITHIN):
+            await writer.wait_closed()
+    except (ConnectionError, TimeoutError):
+        pass
+    finally:
+        writer.transport.abort()
 
 
 def _more_time(writer: asyncio.StreamWriter, seconds: float) -> None:

@@ -17,8 +17,6 @@ _ALLOWED = {
     "tests/sandbox.py": {"_hook"},
     # One `stat` of the token file for each answer: cheaper than a thread, and it must be there in milliseconds.
     "credhelper/daemon/keeper.py": {"_stat"},
-    # Which home folder a caller means; kept for each path.
-    "credhelper/daemon/server.py": {"_is_home"},
     # At the start, at the end, and after the socket was removed: nobody is served meanwhile.
     "credhelper/daemon/singleton.py": {"acquire", "publish", "touch", "release", "_sweep"},
     "credhelper/daemon/sockets.py": {"bind", "still_there", "close"},

@@ -5,6 +5,7 @@ import os
 import random
 import socket
 import sys
+import threading
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from credhelper import client
 from credhelper.daemon import server
 from tests.daemon.inside import Inside
-from tests.machine import ACCOUNT, ROLE
+from tests.machine import ACCOUNT, ROLE, profile
 from tests.support import Processes
 
 NOBODY = 65534
@@ -78,12 +79,64 @@ async def test_slow_callers_are_given_up_and_others_do_not_wait(
     await inside.until(lambda: not inside.app._server._connections)
 
 
-async def test_caller_that_reads_nothing(inside: Inside) -> None:
-    _, writer = await inside.connect()
-    writer.write(client.encode_request(b"status", inside.fields({})))
-    writer.transport.pause_reading()  # type: ignore[attr-defined] # a unix transport has it
+async def unread(inside: Inside) -> socket.socket:
+    """A caller that asked for more than its socket holds and reads no more than the reply's length."""
+    inside.machine.write_config("".join(profile(f"p{n}", inside.machine.paths, "corp") for n in range(4000)))
+    caller = socket.socket(socket.AF_UNIX)
+    caller.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(caller, inside.address)
+    await loop.sock_sendall(caller, client.encode_request(b"status", inside.fields({})))
+    async with asyncio.timeout(20):
+        size = int.from_bytes(await loop.sock_recv(caller, 4), "big")
+    assert size > caller.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) * 1.2
+    return caller
+
+
+async def test_caller_that_reads_nothing_does_not_keep_the_daemon_from_ending(inside: Inside) -> None:
+    with await unread(inside):
+        assert await inside.got()
+        await inside.stop()
+    assert inside.ended
+
+
+async def test_caller_that_reads_nothing_is_given_up(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_REPLY_WITHIN", 0.2)
+    with await unread(inside):
+        await inside.until(lambda: not inside.app._server._connections, "the connection to be given up")
     assert await inside.got()
-    writer.transport.abort()
+
+
+async def test_home_by_another_path(inside: Inside) -> None:
+    link = inside.machine.paths.home.parent / "link"
+    assert (await inside.ask("ping", home=str(link)))[0] == client.OTHER_HOME
+    link.symlink_to(inside.machine.paths.home)  # a mount that was late
+    assert (await inside.ask("ping", home=str(link)))[0] == 0
+    assert inside.app._server._homes == {os.fsencode(link): True}
+    for other in ("", "relative", "/" + "x" * 5000, "/", str(inside.machine.paths.home / "f" / "g")):
+        assert (await inside.ask("ping", home=other))[0] == client.OTHER_HOME
+
+
+async def test_home_that_does_not_answer_keeps_nobody(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a folder of a network that has gone."""
+    monkeypatch.setattr(server, "_LOOK_WITHIN", 30.0)
+    released, entered = threading.Event(), threading.Event()
+
+    def hang(one: bytes, other: bytes) -> bool:
+        entered.set()
+        return released.wait(30)
+
+    monkeypatch.setattr(os.path, "samefile", hang)
+    waiting = asyncio.create_task(inside.ask("ping", home="/net/gone"))
+    try:
+        await inside.until(entered.is_set)
+        assert await inside.got()
+        monkeypatch.setattr(server, "_LOOK_WITHIN", 0.0)
+        assert (await inside.ask("ping", home="/net/gone"))[0] == client.OTHER_HOME
+        assert not waiting.done()
+    finally:
+        released.set()
+    assert (await waiting)[0] == 0
 
 
 async def test_unforeseen_error_is_an_answer_and_in_the_log(
