@@ -273,7 +273,7 @@ def test_one_page_even_where_the_daemon_ends_while_others_wait(
         assert other.stdout is not None
         assert "under way" in other.stdout.readline()
     agent = Agent(terminal.paths)
-    os.kill(agent.status()["daemon"]["pid"], signal.SIGTERM)
+    os.kill(agent.status()["daemon"]["pid"], signal.SIGKILL)
     wait_until(lambda: not agent.running())
     visit(page, deny=deny)
     assert first.wait(20) == (1 if deny else 0)
