@@ -7,6 +7,7 @@ import functools
 import json
 import logging
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,8 @@ class Broker:
         self._tools = tools
         self._leases = leases
         self._flights: dict[RoleKey, asyncio.Task[None]] = {}
-        self._generation = 0
+        # Counted up by each `forget`: of one session, and (None) of all.
+        self._forgotten: Counter[str | None] = Counter()
 
     async def answer(self, fields: Mapping[bytes, bytes], more_time: Callable[[float], None]) -> Reply:
         """Answer one `credentials` request. Never raises for what a request may hold.
@@ -162,7 +164,7 @@ class Broker:
             flight.exception()  # seen here, also where every caller has gone
 
     async def _fly(self, keeper: Keeper, key: RoleKey, priority: Priority) -> None:
-        generation = self._generation
+        forgotten = self._times_forgotten(key)
         if keeper.assess().state in {"renewing", "offline"} and keeper.may_try():
             await keeper.renew()
         for attempt in (1, 2):
@@ -192,7 +194,7 @@ class Broker:
                 continue
             self.fetches += 1
             # A logout or a `forget` while AWS answered: the answer is dropped.
-            if keeper.found is not None and generation == self._generation:
+            if keeper.found is not None and forgotten == self._times_forgotten(key):
                 self.vault.keep(key, credentials, self._tools.clock.server_now())
             return
 
@@ -223,8 +225,12 @@ class Broker:
 
     def forget(self, session: Session | None) -> int:
         """Drop the credentials of a session, or all. What AWS is answering at this moment is not kept either."""
-        self._generation += 1
-        return self.vault.forget(None if session is None else session.id)
+        identity = None if session is None else session.id
+        self._forgotten[identity] += 1
+        return self.vault.forget(identity)
+
+    def _times_forgotten(self, key: RoleKey) -> int:
+        return self._forgotten[key.session] + self._forgotten[None]
 
 
 def _where(key: RoleKey) -> str:

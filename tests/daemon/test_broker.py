@@ -444,3 +444,30 @@ async def test_repeated_trouble_is_logged_once(inside: Inside, caplog: pytest.Lo
     inside.machine.standin.clear_faults()
     await inside.got()
     assert [record for record in caplog.records if "AWS answers again" in record.getMessage()]
+
+
+# --- forgetting -----------------------------------------------------------------------------------------------------
+
+
+async def test_forgetting_one_session_leaves_another_s_answer_alone(inside: Inside) -> None:
+    lab = Session("lab", "https://d-2.awsapps.com/start", "eu-west-1")
+    inside.machine.write_config(section(lab))
+    inside.machine.log_in(lab)
+    await inside.turn()
+    with inside.machine.standin.fault(FETCH, Fault.hold(), times=1) as held:
+        caller = asyncio.create_task(inside.got())
+        await inside.upstream(FETCH, done=None)
+        assert (await inside.ask("forget", key="lab"))[0] == 0
+        held.remove()
+        assert await caller
+
+
+@pytest.mark.parametrize("key", ["corp", ""])
+async def test_answer_that_comes_after_a_forget_is_dropped(inside: Inside, key: str) -> None:
+    with inside.machine.standin.fault(FETCH, Fault.hold(), times=1) as held:
+        caller = asyncio.create_task(inside.credentials())
+        await inside.upstream(FETCH, done=None)
+        assert (await inside.ask("forget", key=key))[0] == 0
+        held.remove()
+        assert (await caller)[0] == 1
+    assert len(inside.app._broker.vault) == 0
