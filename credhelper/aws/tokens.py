@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from credhelper import files
 from credhelper.errors import CredhelperError, TokenUnreadable
@@ -83,6 +83,10 @@ def parse_token(data: bytes, mtime: float) -> Token:
     access_token = content.get("accessToken")
     if not isinstance(access_token, str) or not access_token:
         raise TokenUnreadable("it holds no accessToken")
+    if not _is_text(access_token):
+        raise TokenUnreadable("its accessToken is no text")
+    if isinstance(content.get("startUrl"), str) and not _is_text(content["startUrl"]):
+        raise TokenUnreadable("its startUrl is no text")  # without it, the token would count as the session's own
     try:
         expires_at = parse_date(content.get("expiresAt"))
     except ValueError as error:
@@ -94,7 +98,7 @@ def parse_token(data: bytes, mtime: float) -> Token:
 
     def text(name: str) -> str | None:
         value = content.get(name)
-        return value if isinstance(value, str) and value else None
+        return value if value and _is_text(value) else None
 
     lifetime = expires_at - mtime
     return Token(
@@ -109,6 +113,17 @@ def parse_token(data: bytes, mtime: float) -> Token:
         lifetime=lifetime if 0 < lifetime <= _LONGEST_LIFETIME else DEFAULT_LIFETIME,
         extra={name: value for name, value in content.items() if name not in _KNOWN},
     )
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    """Whether this is a text that every encoding of Unicode can hold; JSON can name half a character."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def render_token(token: Token) -> bytes:

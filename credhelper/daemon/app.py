@@ -60,6 +60,7 @@ class App:
         self._clock = clock or Clock()
         self._settings = Settings()
         self._settings_problem: str | None = None
+        self._world_problem: str | None = None
         self._world = world or World(paths)
         self._singleton = Singleton(paths)
         self._leases = Leases()
@@ -227,7 +228,13 @@ class App:
 
     async def _read_again(self) -> None:
         await self._load_settings()
-        await self._tools.calls.aside(self._world.refresh)
+        try:
+            await self._tools.calls.aside(self._world.refresh)
+            self._world_problem = None
+        except Exception as error:  # noqa: BLE001 - what lies on the disk must not end the daemon
+            if self._world_problem != repr(error):
+                _LOG.exception("the AWS config cannot be read in an unforeseen way; what it said before still counts")
+            self._world_problem = repr(error)
         sessions = {session.id: session for session in self._world.sessions()}
         for gone in set(self._keepers) - set(sessions):
             self._broker.forget(self._keepers.pop(gone).session)

@@ -136,7 +136,7 @@ class Keeper:
         await asyncio.shield(self._looking)
 
     async def _look(self) -> None:
-        takes = -1
+        takes, signature = -1, self._signature
         try:
             while takes != self._takes:  # a renewal that ended while we read knows better
                 takes, signature = self._takes, self._stat()
@@ -147,6 +147,12 @@ class Keeper:
             if self._problem != error.message:
                 _LOG.warning("session %s: %s", self.session.name, error.message)
             self._problem, self._signature = error.message, signature
+            return
+        except Exception as error:  # noqa: BLE001 - what lies in one file must harm no other session
+            problem = f"its token cannot be read in an unforeseen way ({type(error).__name__})"
+            if self._problem != problem:
+                _LOG.exception("session %s: its token cannot be read in an unforeseen way", self.session.name)
+            self._problem, self._signature = problem, signature
             return
         if self._problem and problem is None and found is not None:
             _LOG.info("session %s: its token file can be read again", self.session.name)

@@ -487,3 +487,28 @@ def test_unreadable_own_token_is_told_and_not_passed_over(cache: TokenCache) -> 
     put(cache, URL, raw())
     with pytest.raises(TokenUnreadable):
         cache.find(SESSION, NOW)
+
+
+# --- half a character -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["accessToken", "startUrl"])
+@pytest.mark.parametrize("value", ["\ud800", "https://d-1\udc80", "\ud83d"])
+def test_half_a_character_where_it_matters(name: str, value: str) -> None:
+    with pytest.raises(TokenUnreadable, match=f"its {name} is no text"):
+        parse_token(raw(**{name: value}), NOW)
+
+
+@pytest.mark.parametrize("name", ["region", "clientId", "clientSecret", "refreshToken"])
+def test_half_a_character_elsewhere_is_nothing(name: str) -> None:
+    assert parse_token(raw(**{name: "\ud800"}), NOW) == parse_token(raw(**{name: None}), NOW)
+
+
+def test_half_a_character_in_any_file_is_passed_over(cache: TokenCache) -> None:
+    (cache.folder / "0.json").write_text(
+        r'{"accessToken":"x","expiresAt":"2099-01-01T00:00:00Z","startUrl":"\ud800"}'
+    )
+    put(cache, URL, raw(accessToken="legacy", refreshToken=None))
+    found = cache.find(SESSION, NOW)
+    assert found is not None
+    assert found.borrowed

@@ -8,12 +8,15 @@ import signal
 import stat
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from blockbuster import BlockBuster
 
 from credhelper import __version__, client
 from credhelper.agent import Agent
+from credhelper.aws.tokens import TokenCache
+from credhelper.aws.world import World
 from credhelper.daemon import app, singleton
 from credhelper.model import Session
 from credhelper.standin import Fault
@@ -472,4 +475,69 @@ async def test_leftovers_of_a_killed_process_are_removed(machine: Machine, tripw
     assert await inside.start()
     left = {path.name for path in folder.iterdir()} - {machine.token_file.name}
     assert left == {".credhelper-new", ".another-old", "old.json", ".credhelper-folder"}
+    await inside.stop()
+
+
+# --- what cannot be foreseen in one file ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["startUrl", "clientId", "region"])
+async def test_half_a_character_in_a_token_file_keeps_nobody_from_starting(
+    machine: Machine, tripwire: BlockBuster, name: str
+) -> None:
+    machine.token_file.unlink()
+    for file in ("0.json", machine.token_file.name):
+        content = {"accessToken": "x", "expiresAt": "2099-01-01T00:00:00Z", name: "\ud800"}
+        (machine.paths.token_cache / file).write_text(json.dumps(content))
+    inside = Inside(machine)
+    assert await inside.start()
+    assert inside.state == ("logged_out" if name == "startUrl" else "active")
+    machine.log_in()
+    assert await inside.got()
+    await inside.stop()
+
+
+async def test_surprise_in_one_session_is_that_session_s_problem(
+    machine: Machine, tripwire: BlockBuster, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Session("lab", "https://d-2.awsapps.com/start", "eu-west-1")
+    machine.write_config(section(lab))
+    find = TokenCache.find
+
+    def fail_for_lab(self: TokenCache, session: Session, *args: Any, **options: Any) -> Any:
+        if session.name == "lab":
+            raise ZeroDivisionError
+        return find(self, session, *args, **options)
+
+    inside = Inside(machine)
+    with monkeypatch.context() as patch:
+        patch.setattr(TokenCache, "find", fail_for_lab)
+        assert await inside.start()
+        for _ in range(3):
+            await inside.turn()
+            assert "cannot be read in an unforeseen way" in await inside.refused(3, session="lab")
+        assert await inside.got()
+    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 1
+    caplog.clear()
+    machine.log_in(lab)
+    await inside.turn()
+    assert {session["state"] for session in (await inside.status())["sessions"]} == {"active"}
+    await inside.stop()
+
+
+async def test_surprise_in_the_config_does_not_keep_it_from_starting(
+    machine: Machine, tripwire: BlockBuster, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: World) -> bool:
+        raise ZeroDivisionError
+
+    inside = Inside(machine)
+    with monkeypatch.context() as patch:
+        patch.setattr(World, "refresh", fail)
+        assert await inside.start()
+        await inside.turn()
+    assert caplog.text.count("the AWS config cannot be read in an unforeseen way") == 1
+    caplog.clear()
+    await inside.turn()
+    assert await inside.got()
     await inside.stop()
