@@ -156,7 +156,11 @@ class Endpoints:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """How to reach the services: proxy by scheme and a CA bundle's path; None means the defaults."""
+    """How to reach the services: proxy by scheme and a CA bundle's path; None means the defaults.
+
+    `no_proxy` lists hosts to reach without the proxy, as the variable of that name does.
+    """
 
     proxies: Mapping[str, str] | None = None
     ca_bundle: str | None = None
+    no_proxy: str | None = None

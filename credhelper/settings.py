@@ -18,7 +18,10 @@ from credhelper.errors import ConfigError, CredhelperError
 from credhelper.model import WARN_BEFORE, Endpoints, Network
 from credhelper.paths import Paths
 
-_PROXY_VARIABLES = {"https": ("HTTPS_PROXY", "https_proxy"), "http": ("http_proxy",)}
+# As botocore reads them through urllib: the name in lower case wins.
+_PROXY_VARIABLES = {"https": ("https_proxy", "HTTPS_PROXY"), "http": ("http_proxy",)}
+_NO_PROXY_VARIABLES = ("no_proxy", "NO_PROXY")
+_BUNDLE_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ def _interpret(content: Mapping[str, Any], recorded: Network) -> Settings:
         network=Network(
             proxies=_proxies(network) or recorded.proxies,
             ca_bundle=_take(network, "ca_bundle", _string, recorded.ca_bundle),
+            no_proxy=_take(network, "no_proxy", _string, recorded.no_proxy),
         ),
     )
 
@@ -117,9 +121,9 @@ def _endpoints(name: str, table: Mapping[str, Any]) -> Endpoints:
 
 
 def _proxies(table: Mapping[str, Any]) -> dict[str, str] | None:
-    unknown = sorted(set(table) - {"proxy", "ca_bundle"})
+    unknown = sorted(set(table) - {"proxy", "no_proxy", "ca_bundle"})
     if unknown:
-        raise ValueError(f"network: {unknown[0]!r} is not a setting; there are proxy, ca_bundle")
+        raise ValueError(f"network: {unknown[0]!r} is not a setting; there are proxy, no_proxy, ca_bundle")
     proxy = _take(table, "proxy", _string, None)
     return {"https": proxy, "http": proxy} if proxy else None
 
@@ -127,22 +131,25 @@ def _proxies(table: Mapping[str, Any]) -> dict[str, str] | None:
 def record_network(paths: Paths, environ: Mapping[str, str]) -> None:
     """Keep the proxy and CA bundle of a person's own environment for the daemon. Raises CredhelperError.
 
-    Loopback endpoints are reached directly whatever is recorded here.
+    Loopback endpoints are reached directly whatever is recorded here. A proxy's address may hold a password.
     """
-    proxies = {
-        scheme: value
-        for scheme, names in _PROXY_VARIABLES.items()
-        for value in [next((environ[name] for name in names if environ.get(name)), None)]
-        if value
+
+    def first(names: tuple[str, ...]) -> str | None:
+        return next((environ[name] for name in names if environ.get(name)), None)
+
+    proxies = {scheme: value for scheme, names in _PROXY_VARIABLES.items() if (value := first(names))}
+    content = {
+        "proxies": proxies or None,
+        "ca_bundle": first(_BUNDLE_VARIABLES),
+        "no_proxy": first(_NO_PROXY_VARIABLES),
     }
-    content = {"proxies": proxies or None, "ca_bundle": environ.get("AWS_CA_BUNDLE") or None}
     data = json.dumps(content).encode()
     record = paths.state / "network.json"
     try:
         if files.read_bytes(record) == data:
             return
     except FileNotFoundError:
-        if content == {"proxies": None, "ca_bundle": None}:
+        if not any(content.values()):
             return
     files.replace(record, data)
 
@@ -151,9 +158,13 @@ def recorded_network(paths: Paths) -> Network:
     """What `record_network` kept; damage counts as nothing recorded."""
     try:
         content = json.loads(files.read_bytes(paths.state / "network.json"))
-        proxies, bundle = content.get("proxies"), content.get("ca_bundle")
+        proxies, bundle, direct = content.get("proxies"), content.get("ca_bundle"), content.get("no_proxy")
     except (OSError, CredhelperError, ValueError, AttributeError, RecursionError):
         return Network()
     if not isinstance(proxies, dict) or not all(isinstance(value, str) for value in proxies.values()):
         proxies = None
-    return Network(proxies=proxies, ca_bundle=bundle if isinstance(bundle, str) else None)
+    return Network(
+        proxies=proxies,
+        ca_bundle=bundle if isinstance(bundle, str) else None,
+        no_proxy=direct if isinstance(direct, str) else None,
+    )

@@ -35,6 +35,7 @@ def test_everything(paths: Paths) -> None:
 
         [network]
         proxy = "http://proxy.corp:3128"
+        no_proxy = "corp.example"
         ca_bundle = "/etc/ssl/corp.pem"
 
         [sessions.corp]
@@ -55,6 +56,7 @@ def test_everything(paths: Paths) -> None:
         network=Network(
             proxies={"https": "http://proxy.corp:3128", "http": "http://proxy.corp:3128"},
             ca_bundle="/etc/ssl/corp.pem",
+            no_proxy="corp.example",
         ),
     )
 
@@ -81,6 +83,7 @@ def test_everything(paths: Paths) -> None:
         ("[sessions.corp]\noidc = 'http://[::1'", "neither https nor on this machine"),
         ("[network]\nproxies = 1", "network: 'proxies' is not a setting"),
         ("[network]\nproxy = 1", "proxy: must be a text"),
+        ("[network]\nno_proxy = ['a']", "no_proxy: must be a text"),
     ],
 )
 def test_faults_are_named_with_their_place(paths: Paths, text: str | bytes, message: str) -> None:
@@ -126,16 +129,45 @@ def test_nothing_to_record_leaves_no_file(paths: Paths) -> None:
 def test_recorded_network(paths: Paths) -> None:
     settings.record_network(
         paths,
-        {"HTTPS_PROXY": "http://p:1", "https_proxy": "http://no", "http_proxy": "http://p:2", "AWS_CA_BUNDLE": "/ca"},
+        {
+            "https_proxy": "http://p:1",
+            "HTTPS_PROXY": "http://no",
+            "http_proxy": "http://p:2",
+            "NO_PROXY": "corp.example,.internal",
+            "AWS_CA_BUNDLE": "/ca",
+            "REQUESTS_CA_BUNDLE": "/no",
+        },
     )
     record = paths.state / "network.json"
     assert stat.S_IMODE(record.stat().st_mode) == 0o600
     assert stat.S_IMODE(paths.state.stat().st_mode) == 0o700
-    expected = Network(proxies={"https": "http://p:1", "http": "http://p:2"}, ca_bundle="/ca")
+    expected = Network(
+        proxies={"https": "http://p:1", "http": "http://p:2"}, ca_bundle="/ca", no_proxy="corp.example,.internal"
+    )
     assert settings.recorded_network(paths) == expected
     assert load(paths).network == expected
     settings.record_network(paths, {})
     assert load(paths).network == Network()
+
+
+@pytest.mark.parametrize(
+    ("environ", "network"),
+    [
+        ({"REQUESTS_CA_BUNDLE": "/ca"}, Network(ca_bundle="/ca")),
+        ({"AWS_CA_BUNDLE": "", "REQUESTS_CA_BUNDLE": "/ca"}, Network(ca_bundle="/ca")),
+        ({"no_proxy": "a", "NO_PROXY": "b"}, Network(no_proxy="a")),
+        ({"HTTPS_PROXY": "http://p:1"}, Network(proxies={"https": "http://p:1"})),
+    ],
+)
+def test_each_variable_is_recorded(paths: Paths, environ: dict[str, str], network: Network) -> None:
+    settings.record_network(paths, environ)
+    assert settings.recorded_network(paths) == network
+
+
+def test_a_record_of_before_no_proxy_is_understood(paths: Paths) -> None:
+    paths.state.mkdir(parents=True)
+    (paths.state / "network.json").write_bytes(b'{"proxies": null, "ca_bundle": "/ca"}')
+    assert settings.recorded_network(paths) == Network(ca_bundle="/ca")
 
 
 def test_settings_win_over_the_record(paths: Paths) -> None:
@@ -155,6 +187,7 @@ def test_settings_win_over_the_record(paths: Paths) -> None:
         b"null",
         b'{"proxies": 1, "ca_bundle": 2}',
         b'{"proxies": {"https": 1}}',
+        b'{"no_proxy": ["a"]}',
         b"[" * 100_000,
         b"\xff",
     ],

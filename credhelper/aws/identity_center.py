@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from credhelper import __version__
 from credhelper.core.clock import Clock
@@ -21,6 +22,9 @@ from credhelper.errors import UpstreamError
 from credhelper.model import Endpoints, Network, RoleCredentials
 
 _Answer = TypeVar("_Answer")
+
+# Later moments have no date.
+_YEAR_9999 = 253_370_764_800.0
 
 GRANT_CODE = "authorization_code"
 GRANT_REFRESH = "refresh_token"
@@ -116,7 +120,7 @@ class IdentityCenter:
             "sso-oidc",
             "RegisterClient",
             lambda reply: Registration(
-                _text(reply, "clientId"), _text(reply, "clientSecret"), float(reply["clientSecretExpiresAt"])
+                _text(reply, "clientId"), _text(reply, "clientSecret"), _moment(reply["clientSecretExpiresAt"])
             ),
             **parameters,
         )
@@ -131,8 +135,8 @@ class IdentityCenter:
                 user_code=_text(reply, "userCode"),
                 verification_uri=_text(reply, "verificationUri"),
                 verification_uri_complete=_text(reply, "verificationUriComplete"),
-                expires_in=float(reply.get("expiresIn", 600)),
-                interval=float(reply.get("interval") or 5),
+                expires_in=_seconds(reply.get("expiresIn", 600)),
+                interval=_seconds(reply.get("interval") or 5),
             ),
             clientId=registration.client_id,
             clientSecret=registration.client_secret,
@@ -246,6 +250,11 @@ class IdentityCenter:
                 if client is None:
                     url = self.endpoints.oidc if service == "sso-oidc" else self.endpoints.portal
                     client = _make_client(service, self.region, url, self._network, self._timeout)
+                    proxies = self._network.proxies
+                    if proxies and proxies_for(client.meta.endpoint_url, self._network) != proxies:
+                        client.close()
+                        direct = Network(proxies={}, ca_bundle=self._network.ca_bundle)
+                        client = _make_client(service, self.region, url, direct, self._timeout)
                     self._clients[service] = client
         return client
 
@@ -338,9 +347,32 @@ def _seconds(value: float) -> float:
     return seconds
 
 
+def _moment(value: float) -> float:
+    moment = float(value)
+    if not 0 <= moment < _YEAR_9999:
+        raise ValueError("not a date")
+    return moment
+
+
 def _next(reply: dict[str, Any]) -> dict[str, str]:
     token = reply.get("nextToken")
     return {"nextToken": token} if token else {}
+
+
+def proxies_for(url: str, network: Network) -> Mapping[str, str] | None:
+    """The proxies to reach `url` by; none for a host that `no_proxy` names.
+
+    The rule is urllib's, and so botocore's: `*`, or names of hosts or of domains above them, with or without a port.
+    """
+    if not network.proxies or not network.no_proxy:
+        return network.proxies
+    parts = urlsplit(url)
+    hosts = {f".{parts.netloc.lower()}", f".{parts.hostname or ''}"}
+    for entry in network.no_proxy.lower().split(","):
+        name = entry.strip().lstrip(".")
+        if name == "*" or (name and any(host.endswith(f".{name}") for host in hosts)):
+            return {}
+    return network.proxies
 
 
 def _make_client(service: str, region: str, url: str | None, network: Network, timeout: float) -> Any:

@@ -35,7 +35,6 @@ from credhelper.terminal import duration, local_time, printable
 
 # Other logins to the same session that we wait for before we give up on them.
 _JOINS = 3
-_PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "http_proxy")
 
 
 @click.command("login")
@@ -251,9 +250,7 @@ class Login:
         endpoints = Endpoints(
             oidc=theirs.oidc or named.oidc, portal=theirs.portal or named.portal, sts=theirs.sts or named.sts
         )
-        network = known.network
-        if any(self._environ.get(name) for name in _PROXY_VARIABLES):
-            network = Network(ca_bundle=network.ca_bundle)  # botocore then heeds NO_PROXY too
+        network = known.network  # with what this environment says, just recorded: the daemon's is the same
         if endpoints.oidc and is_loopback(endpoints.oidc):
             network = Network(proxies={}, ca_bundle=network.ca_bundle)
         return IdentityCenter(self._session.region, endpoints, network, self._clock)

@@ -17,6 +17,7 @@ from credhelper.aws.identity_center import (
     IdentityCenter,
     Registration,
     TokenGrant,
+    proxies_for,
 )
 from credhelper.core.clock import Clock
 from credhelper.errors import ConfigError, UpstreamError
@@ -234,6 +235,116 @@ def test_service_s_own_errors(center: IdentityCenter, standin: StandIn, code: st
         center.refresh(registration_of(token), token["refreshToken"])
     assert caught.value.code == code
     assert "\n" not in str(caught.value)
+
+
+# --- the way there --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "direct"),
+    [
+        (None, False),
+        ("", False),
+        ("*", True),
+        ("amazonaws.com", True),
+        (".amazonaws.com", True),
+        ("example.com, .AMAZONAWS.com ", True),
+        ("oidc.eu-west-1.amazonaws.com", True),
+        ("oidc.eu-west-1.amazonaws.com:8443", True),
+        ("oidc.eu-west-1.amazonaws.com:443", False),
+        ("zonaws.com", False),
+        (",", False),
+        (" . ", False),
+        ("oidc.eu-west-2.amazonaws.com", False),
+    ],
+)
+def test_hosts_without_a_proxy(no_proxy: str | None, direct: bool) -> None:
+    proxies = {"https": "http://proxy.corp:3128"}
+    network = Network(proxies=proxies, no_proxy=no_proxy)
+    assert proxies_for("https://oidc.eu-west-1.amazonaws.com:8443", network) == ({} if direct else proxies)
+
+
+def test_no_proxy_without_a_proxy_changes_nothing() -> None:
+    assert proxies_for("https://oidc.eu-west-1.amazonaws.com", Network(no_proxy="*")) is None
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_the_proxy_is_passed_by_where_no_proxy_says_so(standin: StandIn, direct: bool) -> None:
+    proxy = "http://someone:hush@127.0.0.1:1"
+    network = Network(proxies={"http": proxy}, no_proxy="127.0.0.1" if direct else "127.0.0.2")
+    center = IdentityCenter(REGION, standin.endpoints, network)
+    if direct:
+        assert register(center).client_id
+    else:
+        with pytest.raises(UpstreamError) as caught:
+            register(center)
+        assert caught.value.code == UpstreamError.OFFLINE
+        assert "hush" not in f"{caught.value!r}{caught.value}"
+    center.close()
+
+
+# --- numbers that no service would give -----------------------------------------------------------------------------
+
+
+class _Scripted:
+    """A client whose every call has this reply."""
+
+    def __init__(self, **reply: object) -> None:
+        self._reply = reply
+
+    def __getattr__(self, name: str) -> Callable[..., dict[str, object]]:
+        return lambda **_: self._reply
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+_NO_NUMBERS = [float("nan"), float("inf"), -1, 1e300, 10**400, "soon", [5]]
+
+
+@pytest.mark.parametrize("name", ["interval", "expiresIn"])
+@pytest.mark.parametrize("value", _NO_NUMBERS, ids=str)
+def test_times_of_a_device_code(name: str, value: object) -> None:
+    center = IdentityCenter(REGION)
+    reply: dict[str, object] = {
+        "deviceCode": "d",
+        "userCode": "u",
+        "verificationUri": "v",
+        "verificationUriComplete": "w",
+        "expiresIn": 600,
+        "interval": 5,
+    }
+    center._clients["sso-oidc"] = _Scripted(**reply)
+    assert center.start_device_authorization(Registration("c", "s", 0.0), DEFAULT_START_URL).interval == 5.0
+    center._clients["sso-oidc"] = _Scripted(**{**reply, name: value})
+    with pytest.raises(UpstreamError) as caught:
+        center.start_device_authorization(Registration("c", "s", 0.0), DEFAULT_START_URL)
+    assert caught.value.code == UpstreamError.GARBAGE
+
+
+@pytest.mark.parametrize("value", _NO_NUMBERS, ids=str)
+def test_end_of_a_registration(value: object) -> None:
+    center = IdentityCenter(REGION)
+    center._clients["sso-oidc"] = _Scripted(clientId="c", clientSecret="s", clientSecretExpiresAt=value)
+    with pytest.raises(UpstreamError) as caught:
+        register(center)
+    assert caught.value.code == UpstreamError.GARBAGE
+
+
+@pytest.mark.parametrize("value", _NO_NUMBERS, ids=str)
+def test_life_of_tokens_and_credentials(value: object) -> None:
+    center = IdentityCenter(REGION)
+    center._clients["sso-oidc"] = _Scripted(accessToken="a", expiresIn=value)
+    center._clients["sso"] = _Scripted(
+        roleCredentials={"accessKeyId": "a", "secretAccessKey": "s", "sessionToken": "t", "expiration": value}
+    )
+    for act in (
+        lambda: center.refresh(Registration("c", "s", 0.0), "r"),
+        lambda: center.role_credentials("a", ACCOUNT, ROLE),
+    ):
+        with pytest.raises(UpstreamError) as caught:
+            act()
+        assert caught.value.code == UpstreamError.GARBAGE
 
 
 # --- clocks ---------------------------------------------------------------------------------------------------------

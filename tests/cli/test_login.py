@@ -15,12 +15,14 @@ from typing import Any
 import pexpect
 import pytest
 
+from credhelper import settings
 from credhelper.agent import Agent
 from credhelper.aws.login.flow import Method, Pace, log_in
 from credhelper.aws.login.turn import turn
 from credhelper.cli import login as verb
 from credhelper.cli.person import Person, qr_code
 from credhelper.errors import DaemonUnavailable
+from credhelper.model import Network
 from credhelper.paths import Paths
 from credhelper.standin import Fault, StandIn, write_browser_script
 from credhelper.standin.browser import visit
@@ -210,6 +212,26 @@ def test_a_qr_code_is_square_and_has_its_quiet_zone() -> None:
     assert abs(len(lines) * 2 - len(lines[0])) <= 1
     assert not lines[0].strip()
     assert all(line.startswith("    ") and line.endswith("    ") for line in lines)
+
+
+@pytest.mark.usefixtures("alone")
+def test_login_and_daemon_use_one_network(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the person's environment says of it is recorded; nothing else is used then."""
+    for name in terminal.standin.environment:
+        monkeypatch.delenv(name)
+    for name, value in {
+        "https_proxy": "http://someone:hush@127.0.0.1:1",
+        "NO_PROXY": "internal.example",
+        "REQUESTS_CA_BUNDLE": "/etc/ssl/none.pem",
+    }.items():
+        monkeypatch.setenv(name, value)
+    result = terminal.run("login")
+    assert result.code == 1
+    assert "hush" not in result.out + result.err
+    network = Network({"https": "http://someone:hush@127.0.0.1:1"}, "/etc/ssl/none.pem", "internal.example")
+    assert settings.load(terminal.paths).network == network
+    login = verb.Login(terminal.session, terminal.paths, os.environ)
+    assert login._center()._network == network
 
 
 def test_the_daemon_is_started_and_told(terminal: Terminal) -> None:
