@@ -16,6 +16,7 @@ from credhelper.core.limiter import Priority
 from credhelper.core.report import date
 from credhelper.core.vault import Vault
 from credhelper.core.verdicts import Judgement, Verdict, judge, throttled
+from credhelper.daemon.calls import Urgency
 from credhelper.errors import EXIT_FAILURE, EXIT_LOGIN_NEEDED, EXIT_OK, EXIT_USAGE, CredhelperError, UpstreamError
 from credhelper.model import RoleCredentials, RoleKey, Session, Token
 
@@ -54,7 +55,8 @@ class Broker:
         self._keeper_for = keeper_for
         self._tools = tools
         self._leases = leases
-        self._flights: dict[RoleKey, asyncio.Task[None]] = {}
+        self._flights: dict[RoleKey, tuple[asyncio.Task[None], Urgency]] = {}
+        self._surprise: str | None = None
         # Counted up by each `forget`: of one session, and (None) of all.
         self._forgotten: Counter[str | None] = Counter()
 
@@ -149,21 +151,23 @@ class Broker:
 
     async def _fetch(self, keeper: Keeper, key: RoleKey, priority: Priority) -> None:
         """Bring `key` up to date, or join whoever does. Raises UpstreamError, CredhelperError."""
-        flight = self._flights.get(key)
-        if flight is None:
-            flight = asyncio.create_task(self._fly(keeper, key, priority))
-            self._flights[key] = flight
+        if key in self._flights:
+            flight, urgency = self._flights[key]
+            self._tools.calls.hurry(urgency, priority)
+        else:
+            urgency = Urgency(priority)
+            flight = asyncio.create_task(self._fly(keeper, key, urgency))
+            self._flights[key] = flight, urgency
             flight.add_done_callback(lambda done: self._landed(key, done))
         # A caller that gives up must not take the others' call with it.
         await asyncio.shield(flight)
 
     def _landed(self, key: RoleKey, flight: asyncio.Task[None]) -> None:
-        if self._flights.get(key) is flight:
-            del self._flights[key]
+        del self._flights[key]
         if not flight.cancelled():
             flight.exception()  # seen here, also where every caller has gone
 
-    async def _fly(self, keeper: Keeper, key: RoleKey, priority: Priority) -> None:
+    async def _fly(self, keeper: Keeper, key: RoleKey, urgency: Urgency) -> None:
         forgotten = self._times_forgotten(key)
         if keeper.assess().state in {"renewing", "offline"} and keeper.may_try():
             await keeper.renew()
@@ -178,7 +182,7 @@ class Broker:
             center = await self._tools.calls.aside(functools.partial(self._center, session, token))
             try:
                 credentials = await self._patiently(
-                    priority,
+                    urgency,
                     functools.partial(center.role_credentials, token.access_token, key.account_id, key.role_name),
                 )
             except UpstreamError as error:
@@ -198,16 +202,16 @@ class Broker:
                 self.vault.keep(key, credentials, self._tools.clock.server_now())
             return
 
-    async def _patiently(self, priority: Priority, call: Callable[[], RoleCredentials]) -> RoleCredentials:
+    async def _patiently(self, urgency: Urgency, call: Callable[[], RoleCredentials]) -> RoleCredentials:
         """Make one call, again where AWS throttles it: the person's other tools share the limit."""
         for pause in _THROTTLE_PAUSES:
             try:
-                return await self._tools.calls.run(priority, call)
+                return await self._tools.calls.run(urgency, call)
             except UpstreamError as error:
                 if not throttled(error):
                     raise
             await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - spreads load, guards nothing
-        return await self._tools.calls.run(priority, call)
+        return await self._tools.calls.run(urgency, call)
 
     def _center(self, session: Session, token: Token) -> IdentityCenter:
         """The client, made before leave to call is asked for: else those who waited for it would call all at once."""
@@ -221,6 +225,11 @@ class Broker:
             await self._fetch(keeper, key, Priority.BACKGROUND)
         except CredhelperError as error:
             _LOG.debug("%s: not renewed in the background: %s", _where(key), error.message)
+            self.vault.postpone(key, self._tools.clock.server_now() + _BACKGROUND_PAUSE)
+        except Exception as error:  # noqa: BLE001 - one role's surprise must not end the daemon
+            if self._surprise != repr(error):
+                _LOG.exception("%s: not renewed in the background, in an unforeseen way", _where(key))
+            self._surprise = repr(error)
             self.vault.postpone(key, self._tools.clock.server_now() + _BACKGROUND_PAUSE)
 
     def forget(self, session: Session | None) -> int:

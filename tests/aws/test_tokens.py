@@ -493,7 +493,7 @@ def test_unreadable_own_token_is_told_and_not_passed_over(cache: TokenCache) -> 
 
 
 @pytest.mark.parametrize("name", ["accessToken", "startUrl"])
-@pytest.mark.parametrize("value", ["\ud800", "https://d-1\udc80", "\ud83d"])
+@pytest.mark.parametrize("value", ["\ud800", "https://d-1\udc80"])
 def test_half_a_character_where_it_matters(name: str, value: str) -> None:
     with pytest.raises(TokenUnreadable, match=f"its {name} is no text"):
         parse_token(raw(**{name: value}), NOW)

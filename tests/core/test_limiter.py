@@ -72,3 +72,64 @@ def test_nobody_waits_while_there_is_room(arrivals: list[tuple[float, Priority]]
     admitted, again_at = limiter.admit(0.0)
     assert sorted(admitted) == list(range(len(arrivals)))
     assert again_at is None
+
+
+# --- under way at once ----------------------------------------------------------------------------------------------
+
+
+def test_so_many_at_once_and_the_next_when_one_has_ended() -> None:
+    limiter: Limiter[str] = Limiter(100, at_once=2)
+    for ticket in ("a", "b", "c"):
+        limiter.enqueue(ticket, Priority.CALLER)
+    assert limiter.admit(0.0) == (["a", "b"], None)
+    assert limiter.admit(9.0) == ([], None)
+    limiter.done("a")
+    assert limiter.admit(9.0) == (["c"], None)
+
+
+def test_renewals_need_no_room_and_take_none() -> None:
+    limiter: Limiter[str] = Limiter(100, at_once=1)
+    for ticket, priority in (
+        ("caller", Priority.CALLER),
+        ("caller 2", Priority.CALLER),
+        ("token", Priority.TOKEN),
+        ("token 2", Priority.TOKEN),
+    ):
+        limiter.enqueue(ticket, priority)
+    assert limiter.admit(0.0) == (["token", "token 2", "caller"], None)
+    limiter.done("token")
+    assert limiter.admit(0.0) == ([], None)
+
+
+def test_a_caller_is_next_however_many_wait_in_the_background() -> None:
+    limiter: Limiter[int] = Limiter(2, at_once=1)
+    for number in range(300):
+        limiter.enqueue(number, Priority.BACKGROUND)
+    assert limiter.admit(0.0) == ([0], None)
+    limiter.enqueue(-1, Priority.CALLER)
+    limiter.hurry(299, Priority.CALLER)
+    limiter.done(0)
+    assert limiter.admit(0.1) == ([299], None)
+    limiter.done(299)
+    assert limiter.admit(0.2) == ([], 1.0)
+    assert limiter.admit(1.0) == ([-1], None)
+
+
+def test_hurry_never_lowers_and_knows_only_who_waits() -> None:
+    limiter: Limiter[str] = Limiter(1)
+    limiter.enqueue("a", Priority.CALLER)
+    limiter.enqueue("b", Priority.CALLER)
+    limiter.hurry("a", Priority.BACKGROUND)
+    limiter.hurry("nobody", Priority.TOKEN)
+    assert limiter.admit(0.0) == (["a"], 1.0)
+    limiter.hurry("a", Priority.TOKEN)
+    assert limiter.admit(1.0) == (["b"], None)
+
+
+def test_who_withdraws_spends_nothing() -> None:
+    limiter: Limiter[str] = Limiter(1, at_once=1)
+    for ticket in ("a", "b"):
+        limiter.enqueue(ticket, Priority.CALLER)
+    limiter.withdraw("a")
+    limiter.withdraw("nobody")
+    assert limiter.admit(0.0) == (["b"], None)

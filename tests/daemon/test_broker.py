@@ -9,8 +9,9 @@ import pytest
 import pytest_asyncio
 
 from credhelper import client, names, resources
+from credhelper.core.limiter import CALLS_PER_SECOND
 from credhelper.daemon import broker
-from credhelper.model import Session
+from credhelper.model import RoleKey, Session
 from credhelper.standin import Fault
 from tests.daemon.inside import Inside
 from tests.machine import ACCOUNT, ROLE, Hands, section
@@ -471,3 +472,42 @@ async def test_answer_that_comes_after_a_forget_is_dropped(inside: Inside, key: 
         held.remove()
         assert (await caller)[0] == 1
     assert len(inside.app._broker.vault) == 0
+
+
+# --- callers before background work ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ["Role99", "AWSReadOnlyAccess"])
+async def test_caller_goes_before_hundreds_in_the_background(inside: Inside, role: str) -> None:
+    """One joins what waits among them, one comes anew."""
+    roles = tuple(f"Role{number}" for number in range(100))
+    inside.machine.standin.configure(roles=(*roles, OTHER))
+    keeper, parts = inside.keeper, inside.app._broker
+    keys = [RoleKey(keeper.session.id, ACCOUNT, name) for name in roles]
+    background = [asyncio.create_task(parts.refresh(keeper, key)) for key in keys]
+    await inside.until(lambda: len(parts._flights) == len(keys))
+    assert await inside.got(role=role)
+    assert inside.calls(FETCH) <= 2 * CALLS_PER_SECOND  # the next second's first, not the sixth second's last
+    for task in background:
+        task.cancel()
+
+
+async def test_surprise_in_the_background_is_logged_once_and_harms_nobody(
+    inside: Inside, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await inside.got()
+    (key,) = inside.app._broker.vault._entries
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inside.app._tools.centers, "for_token", fail)
+        for _ in range(3):
+            await inside.app._broker.refresh(inside.keeper, key)
+    assert caplog.text.count("in an unforeseen way") == 1
+    assert inside.app._broker.vault.due(inside.machine.hands() + 1) == []
+    caplog.clear()
+    await inside.app._broker.refresh(inside.keeper, key)
+    assert inside.app._broker.fetches == 2
+    assert await inside.got()

@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
-from credhelper.core.limiter import Priority
-from credhelper.daemon.calls import Calls
+from credhelper.core.limiter import CALLS_AT_ONCE, Priority
+from credhelper.daemon.calls import Calls, Urgency
+from tests.waiting import wait_until
 
 
 async def test_answers_and_errors_come_through() -> None:
@@ -92,3 +93,62 @@ def test_answer_for_a_loop_that_has_ended_goes_nowhere() -> None:
     for thread in threading.enumerate():
         if thread.name == "aws":
             thread.join(10)
+
+
+async def test_a_caller_does_not_wait_behind_hundreds_in_the_background() -> None:
+    """Neither one that comes anew, nor one who joins what waits as background work."""
+    calls = Calls(per_second=1000)
+    gate = threading.Semaphore(0)
+    order: list[str] = []
+
+    def call(name: str) -> None:
+        order.append(name)
+        gate.acquire()
+
+    async def so_many_began(count: int) -> None:
+        await asyncio.to_thread(wait_until, lambda: len(order) >= count)
+
+    urgencies = [Urgency(Priority.BACKGROUND) for _ in range(300)]
+    tasks = [
+        asyncio.create_task(calls.run(urgency, functools.partial(call, f"background {number}")))
+        for number, urgency in enumerate(urgencies)
+    ]
+    await so_many_began(CALLS_AT_ONCE)
+    tasks.append(asyncio.create_task(calls.run(Priority.CALLER, functools.partial(call, "caller"))))
+    await asyncio.sleep(0)
+    calls.hurry(urgencies[299], Priority.CALLER)
+    for number in (1, 2):
+        gate.release()
+        await so_many_began(CALLS_AT_ONCE + number)
+    assert order[CALLS_AT_ONCE:] == ["background 299", "caller"]
+    gate.release(300)
+    await asyncio.gather(*tasks)
+    calls.close()
+
+
+async def test_who_gives_up_while_it_waits_leaves_its_place_to_others() -> None:
+    calls = Calls(per_second=1000)
+    gate = threading.Event()
+    hanging = [asyncio.create_task(calls.run(Priority.CALLER, gate.wait)) for _ in range(CALLS_AT_ONCE)]
+    gone = [asyncio.create_task(calls.run(Priority.CALLER, lambda: 1)) for _ in range(CALLS_AT_ONCE)]
+    await asyncio.sleep(0)
+    for task in gone:
+        task.cancel()
+    await asyncio.gather(*gone, return_exceptions=True)
+    gate.set()
+    await asyncio.gather(*hanging)
+    assert await asyncio.gather(*(calls.run(Priority.CALLER, lambda: 2) for _ in range(CALLS_AT_ONCE)))
+    calls.close()
+
+
+async def test_thread_that_cannot_be_started_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    calls = Calls(per_second=1000)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        for _ in range(CALLS_AT_ONCE + 1):
+            with pytest.raises(RuntimeError, match="new thread"):
+                await calls.run(Priority.CALLER, lambda: 1)
+    assert await calls.run(Priority.CALLER, lambda: 1) == 1
