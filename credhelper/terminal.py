@@ -16,6 +16,11 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+def paragraph(text: str, indent: str = "") -> str:
+    """`text` made `printable` line by line; those after the first are indented, so as to pass for nothing else."""
+    return f"\n{indent}".join(printable(line) for line in text.split("\n"))
+
+
 def local_time(moment: float, now: float) -> str:
     """`moment` (seconds since the epoch) as `HH:MM` of this machine's zone, with the day where it is not today's."""
     then, today = time.localtime(moment), time.localtime(now)

@@ -72,6 +72,33 @@ def test_expected_failure_is_one_line_and_its_remedy(
     assert capsys.readouterr().err == "credhelper: it broke\n  Mend it\n"
 
 
+@pytest.mark.parametrize("text", ["a\x1b[2Jb\rc", "a\u202eb", "a\udcffb", "a\x9b2Jb"])
+@pytest.mark.parametrize(
+    "kind", [errors.CredhelperError, errors.UsageError, errors.LoginNeeded, errors.DaemonUnavailable]
+)
+def test_what_a_failure_quotes_cannot_play_with_the_terminal(
+    fail_with: Callable[[BaseException], None],
+    capsys: pytest.CaptureFixture[str],
+    kind: type[errors.CredhelperError],
+    text: str,
+) -> None:
+    fail_with(kind(f"it broke: {text}\nas it said", f"Mend {text}\nsoon"))
+    exit_code("status")
+    err = capsys.readouterr().err
+    assert all(char.isprintable() for char in err.replace("\n", ""))
+    first, second, third, fourth = err.splitlines()
+    assert first.startswith("credhelper: it broke: a\\")
+    assert (second, fourth) == ("  as it said", "  soon")
+    assert third.startswith("  Mend a\\")
+
+
+def test_what_a_usage_error_quotes_cannot_either(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("\x1b[2J") == 2
+    assert exit_code("status", "--\x1b[2J") == 2
+    assert exit_code("status", "\x1b[2J") == 2
+    assert "\x1b" not in capsys.readouterr().err
+
+
 def reports(paths: Paths) -> list[Path]:
     return list((paths.state / "reports").glob("*"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from credhelper import __version__, errors
+from credhelper.terminal import paragraph
 
 # The verbs in the order of the help page, each with its line there, so that `--help` imports none of them.
 VERBS = {
@@ -75,7 +77,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except errors.CredhelperError as error:
         complain(error.message)
         if error.remedy:
-            click.echo(f"  {error.remedy}", err=True)
+            click.echo(f"  {paragraph(error.remedy, '  ')}", err=True)
         code = error.exit_code
     except click.exceptions.Exit as error:
         code = error.exit_code
@@ -83,7 +85,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         click.echo("", err=True)
         code = errors.EXIT_INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(paragraph(shown.getvalue().rstrip("\n")), err=True)
         code = errors.EXIT_USAGE if isinstance(error, click.UsageError) else errors.EXIT_FAILURE
     except BrokenPipeError:
         # The reader (`head`, a pager) has seen enough; keep the interpreter from complaining at its end.
@@ -97,9 +101,17 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def complain(message: str) -> None:
-    """One line on stderr, in red where that is a terminal that wants colour."""
+    """One line on stderr, in red where that is a terminal that wants colour. What it quotes is made harmless."""
     colour: dict[str, Any] = {} if os.environ.get("NO_COLOR") else {"fg": "red"}
-    click.secho(f"credhelper: {message}", err=True, **colour)
+    click.secho(f"credhelper: {paragraph(message, '  ')}", err=True, **colour)
+
+
+def no_core_dumps() -> None:
+    """For commands that hold secrets. The hard limit stays, for the programs that they start."""
+    import resource  # noqa: PLC0415 - for some commands only
+
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
 
 
 def _write_report(error: Exception) -> str:

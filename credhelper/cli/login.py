@@ -24,6 +24,7 @@ from credhelper.aws.records import LoginRecords
 from credhelper.aws.renewal import renew
 from credhelper.aws.targets import resolve_session
 from credhelper.aws.tokens import Found, TokenCache
+from credhelper.cli import no_core_dumps
 from credhelper.cli.person import person
 from credhelper.core.clock import Clock
 from credhelper.endpoints import endpoints_from_environment, is_loopback
@@ -51,6 +52,7 @@ def command(name: str | None, *, device: bool, no_browser: bool, force: bool) ->
     """
     paths = Paths.of()
     paths.check_owner()
+    no_core_dumps()
     session = resolve_session(name, os.environ, paths)
     method = choose_method(device=device, no_browser=no_browser, environ=os.environ)
     Login(session, paths, os.environ).run(method, open_browser=not no_browser, force=force)

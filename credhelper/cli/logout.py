@@ -17,6 +17,7 @@ from credhelper.aws.records import LoginRecords
 from credhelper.aws.targets import resolve_session
 from credhelper.aws.tokens import TokenCache
 from credhelper.aws.world import World
+from credhelper.cli import no_core_dumps
 from credhelper.core.clock import Clock
 from credhelper.endpoints import is_loopback
 from credhelper.errors import CredhelperError
@@ -38,6 +39,7 @@ def command(names: tuple[str, ...], *, everything: bool) -> None:
         raise click.UsageError("Give names or --all, not both.")
     paths = Paths.of()
     paths.check_owner()
+    no_core_dumps()
     Logout(paths, os.environ).run(names, everything=everything)
 
 
@@ -51,9 +53,17 @@ class Logout:
         self._cache = TokenCache(paths.token_cache, paths.locks)
         self._records = LoginRecords(paths.state / "logins")
         self._agent = Agent(paths, environ)
-        known = settings.load(paths)
+        known = self._settings()
         self._network = known.network
         self._centers = Centers(self._records, lambda: known, self._clock)
+
+    def _settings(self) -> settings.Settings:
+        """The settings; a fault in them must not keep anybody logged in."""
+        try:
+            return settings.load(self._paths)
+        except CredhelperError as error:
+            click.echo(f"credhelper: {printable(error.message)} (the logout goes on with the defaults)", err=True)
+            return settings.Settings(network=settings.recorded_network(self._paths))
 
     def run(self, names: Sequence[str], *, everything: bool) -> None:
         """Log out and say what happened. Raises CredhelperError where the server could not be told."""

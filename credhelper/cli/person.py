@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import sys
 import termios
+import threading
 from collections.abc import Iterator, Mapping
-from typing import IO, Any, Self
+from typing import IO, Any, NoReturn, Self
 
 import click
 
@@ -165,9 +167,27 @@ class Person:
 
 @contextlib.contextmanager
 def person(*, open_browser: bool, read_stdin: bool, environ: Mapping[str, str]) -> Iterator[Person]:
-    """A `Person` for one login."""
-    with Person(open_browser=open_browser, read_stdin=read_stdin, environ=environ) as someone:
+    """A `Person` for one login. A signal that ends the process gives the terminal back first."""
+    with _orderly_end(), Person(open_browser=open_browser, read_stdin=read_stdin, environ=environ) as someone:
         yield someone
+
+
+@contextlib.contextmanager
+def _orderly_end() -> Iterator[None]:
+    def leave(number: int, _: object) -> NoReturn:
+        sys.exit(128 + number)
+
+    replaced = []
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` has it ignored
+                signal.signal(number, leave)
+                replaced.append(number)
+    try:
+        yield
+    finally:
+        for number in replaced:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def qr_code(text: str) -> list[str]:

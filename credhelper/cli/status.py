@@ -15,7 +15,7 @@ from credhelper.agent import Agent
 from credhelper.errors import EXIT_LOGIN_NEEDED, EXIT_OK, CredhelperError, DaemonUnavailable
 from credhelper.names import login_command
 from credhelper.paths import Paths
-from credhelper.terminal import printable
+from credhelper.terminal import paragraph, printable
 
 _COLOURS = {
     "active": "green",
@@ -65,6 +65,7 @@ def gather(paths: Paths) -> dict[str, Any]:
 def _watch(paths: Paths) -> None:
     from rich.console import Console  # noqa: PLC0415 - 40 ms that only a table needs
     from rich.live import Live  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
     console = Console()
     with Live(console=console, auto_refresh=False, screen=console.is_terminal) as live:
@@ -72,7 +73,7 @@ def _watch(paths: Paths) -> None:
             try:
                 live.update(render(gather(paths)), refresh=True)
             except CredhelperError as error:
-                live.update(str(error), refresh=True)
+                live.update(Text(paragraph(str(error))), refresh=True)
             time.sleep(1.0)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from credhelper.errors import ConfigError, CredhelperError, LoginNeeded
+from credhelper.names import login_command
 from credhelper.terminal import printable
 
 _RESERVED = re.compile(r"AWSReservedSSO_(?P<role>.+)_[0-9a-f]{16}")
@@ -205,4 +206,4 @@ def _for(name: str | None) -> str:
 
 
 def _login(name: str | None) -> str:
-    return f"Run `credhelper login {printable(name)}`" if name else "Run `credhelper login`"
+    return f"Run `{login_command(name)}`" if name else "Run `credhelper login`"

@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import termios
@@ -406,6 +407,46 @@ def test_ctrl_c_leaves_nothing_behind(terminal: Terminal) -> None:
     # The lease is free again.
     with Agent(terminal.paths).login_lease("corp") as mine:
         assert mine
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.usefixtures("daemon")
+def test_a_signal_that_ends_it_gives_the_terminal_back(terminal: Terminal, number: signal.Signals) -> None:
+    child = spawn("login", "--no-browser")
+    try:
+        before = termios.tcgetattr(child.child_fd)[3] | termios.ICANON | termios.ECHO
+        child.expect(r"\d+:\d\d left")
+        assert not termios.tcgetattr(child.child_fd)[3] & termios.ECHO
+        os.kill(child.pid, number)
+        child.expect(pexpect.EOF)
+        assert termios.tcgetattr(child.child_fd)[3] == before
+        assert "Traceback" not in str(child.before)
+    finally:
+        child.close()
+    assert child.exitstatus == 128 + number
+    assert terminal.cache.read("corp") is None
+
+
+@pytest.mark.usefixtures("alone")
+def test_there_is_no_core_dump_of_it(terminal: Terminal) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_CORE)
+    try:
+        for verb_name in ("login", "logout"):
+            resource.setrlimit(resource.RLIMIT_CORE, (limits[1], limits[1]))
+            terminal.run(verb_name)
+            assert resource.getrlimit(resource.RLIMIT_CORE) == (0, limits[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, limits)
+
+
+@pytest.mark.usefixtures("alone")
+def test_broken_settings_are_named(terminal: Terminal) -> None:
+    terminal.paths.settings.parent.mkdir(parents=True)
+    terminal.paths.settings.write_text("[network\n")
+    result = terminal.run("login")
+    assert result.code == 1
+    assert f"{terminal.paths.settings} is not valid TOML" in result.err
+    assert terminal.browser.opened() == []
 
 
 @pytest.mark.usefixtures("daemon")

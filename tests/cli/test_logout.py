@@ -62,6 +62,21 @@ def test_a_session(terminal: Terminal) -> None:
     assert [call.status for call in terminal.standin.calls("Logout")] == [200]
 
 
+@pytest.mark.parametrize("text", ["[network\n", "warn_before = 1\n"], ids=["no TOML", "no setting"])
+def test_broken_settings_do_not_keep_anybody_logged_in(terminal: Terminal, text: str) -> None:
+    terminal.seed()
+    record(terminal)
+    terminal.paths.settings.parent.mkdir(parents=True)
+    terminal.paths.settings.write_text(text)
+    result = terminal.run("logout")
+    assert result.code == 0
+    assert result.out == "Logged out of corp.\n"
+    (line,) = result.err.splitlines()
+    assert str(terminal.paths.settings) in line
+    assert "the logout goes on with the defaults" in line
+    assert [call.status for call in terminal.standin.calls("Logout")] == [200]
+
+
 def test_nothing_to_do(terminal: Terminal) -> None:
     result = terminal.run("logout")
     assert result.code == 0
