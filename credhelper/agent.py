@@ -103,7 +103,9 @@ class Agent:
         try:
             request = client.encode_request(verb, {b"home": self._home, **fields})
             if start:
-                return client.ask_or_start(request, daemon_command(), self._environ, uid, deadline)
+                # A person can wait for a daemon that is still ending; the helper's own call cannot.
+                command = [*daemon_command(), "--patience", f"{max(timeout - 1.0, 0.0):.1f}"]
+                return client.ask_or_start(request, command, self._environ, uid, deadline)
             return client.ask(client.addresses(self._environ, self._home, uid), request, uid, deadline)
         except client.Absent as error:
             reason = str(error)

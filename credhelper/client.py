@@ -30,6 +30,8 @@ OTHER_HOME = 101
 
 # A few clients give up after a minute, but a person's patience and the portable contract end at 5 s.
 DEADLINE = 4.7
+# What a call spends on starting a daemon at most; the rest must do for serving it directly.
+START_WITHIN = 2.0
 MAX_WAIT = 3600.0
 
 # `sun_path` holds 108 bytes on Linux and 104 on macOS, with a closing NUL.
@@ -47,6 +49,9 @@ DAEMON_ENVIRONMENT = (
     b"XDG_RUNTIME_DIR", b"DBUS_SESSION_BUS_ADDRESS", b"CREDHELPER_SOCKET",
 )  # fmt: skip
 DAEMON_PATH = b"/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+# Absolute: a caller's PATH decides nothing.
+SYSTEMCTL = (b"/usr/bin/systemctl", b"/bin/systemctl")
+SERVICE_WITHIN = 1.0
 
 
 class Absent(Exception):
@@ -77,8 +82,13 @@ def state_folder(home: bytes) -> bytes:
 def host_id() -> bytes:
     """An id of the running kernel, so that hosts that share a network home have a daemon each.
 
-    The boot id is equal in all containers of one kernel, where the machine id and the host name differ.
+    The boot id is equal in all containers of one kernel, where the machine id and the host name differ. macOS shows
+    none without asking sysctl, and its host name changes with the network, which would make a second daemon beside
+    the first; so all Macs have one id. Two that share a network home then share the lock: the one without the
+    daemon serves its callers directly.
     """
+    if sys.platform == "darwin":
+        return b"darwin"
     try:
         fd = posix.open("/proc/sys/kernel/random/boot_id", posix.O_RDONLY)
     except OSError:
@@ -138,18 +148,19 @@ def check_folder(address: bytes, uid: int) -> None:
     """Raise Broken unless the socket's folder is ours alone; raise Absent where there is none.
 
     `lstat`, because in /tmp another user may have planted a link. Only our own uid is trusted: a folder that
-    others can write to could hold a socket that was put there to collect requests.
+    others can write to could hold a socket that was put there to collect requests, and one that they can open can be
+    locked by them.
     """
     folder = address.rpartition(b"/")[0] or b"/"
     try:
         status = posix.lstat(folder)
     except OSError as error:
         raise Absent from error
-    if status.st_mode & 0o170000 != 0o040000 or status.st_uid != uid or status.st_mode & 0o022:
+    if status.st_mode & 0o170000 != 0o040000 or status.st_uid != uid or status.st_mode & 0o077:
         name = folder.decode("utf-8", "replace")
         raise Broken(
             f"the folder {name} of the daemon's socket is not this user's alone. "
-            "Remove it, or set CREDHELPER_SOCKET to a path in a folder with mode 0700"
+            f"Run `chmod 700 {name}` if it is yours, or set CREDHELPER_SOCKET to a path in another folder"
         )
 
 
@@ -317,6 +328,77 @@ def daemon_environment(environ: "Mapping[bytes, bytes]") -> "dict[bytes, bytes]"
     return kept
 
 
+def keep_nothing_but(fd: int) -> None:
+    """In a forked child: leave the caller's folder, umask and descriptors behind; `fd` becomes 3, stdio /dev/null."""
+    posix.chdir("/")
+    posix.umask(0o077)
+    # 9 first: were /dev/null to get that number, the next line would take it away again.
+    posix.dup2(fd, 9)
+    null = posix.open("/dev/null", posix.O_RDWR)
+    for number in (0, 1, 2):
+        posix.dup2(null, number)
+        posix.set_inheritable(number, True)  # `dup2` of a number to itself, where a caller had closed it
+    posix.dup2(9, 3)
+    # One system call on Linux, one for each number elsewhere.
+    most = 1 << 20 if sys.platform == "linux" else posix.sysconf("SC_OPEN_MAX")
+    posix.closerange(4, most if 0 < most <= 1 << 20 else 1 << 16)
+
+
+def wait_for(child: int) -> int:
+    """Reap a child; its wait status, or 0 where the kernel did that itself (a caller ignores SIGCHLD)."""
+    try:
+        return posix.waitpid(child, 0)[1]
+    except ChildProcessError:
+        return 0
+
+
+def service_manager(environ: "Mapping[bytes, bytes]", home: bytes, uid: int) -> bytes:
+    """The runtime folder of the user's systemd where it answers and knows our service, else an empty string."""
+    if environ.get(b"CREDHELPER_SOCKET"):
+        return b""  # the service does not listen there
+    units = home + b"/.config/systemd/user/credhelper."
+    if not exists(units + b"service") and not exists(units + b"socket"):
+        return b""
+    for folder in (environ.get(b"XDG_RUNTIME_DIR", b""), b"/run/user/%d" % uid):
+        if folder.startswith(b"/") and owned(folder, uid) and exists(folder + b"/systemd/private"):
+            return folder
+    return b""
+
+
+def exists(path: bytes) -> bool:
+    """Whether there is something at `path`."""
+    try:
+        posix.stat(path)
+    except OSError:
+        return False
+    return True
+
+
+def start_service(runtime: bytes, environ: "Mapping[bytes, bytes]", deadline: float) -> bool:
+    """Have the service manager start the daemon; False where it refuses or does not answer in time."""
+    program = next(filter(exists, SYSTEMCTL), None)
+    if program is None:
+        return False
+    end_in, end_out = posix.pipe()  # comes to its end with the child
+    child = posix.fork()
+    if child == 0:
+        try:
+            keep_nothing_but(end_out)
+            clean = {**daemon_environment(environ), b"XDG_RUNTIME_DIR": runtime}
+            posix.execve(program, [program, b"--user", b"start", b"credhelper.service"], clean)
+        finally:
+            posix._exit(EX_FAILURE)
+    posix.close(end_out)
+    import select  # noqa: PLC0415 - only on the slow path; a C module
+
+    left = min(deadline - time.monotonic(), SERVICE_WITHIN)
+    ended = left > 0 and bool(select.select([end_in], [], [], left)[0])
+    posix.close(end_in)
+    if not ended:
+        posix.kill(child, 9)
+    return wait_for(child) == 0 and ended
+
+
 def spawn(command: "Sequence[str]", environ: "Mapping[bytes, bytes]", deadline: float) -> str:
     """Start the daemon in a session of its own and wait for its word.
 
@@ -332,24 +414,15 @@ def spawn(command: "Sequence[str]", environ: "Mapping[bytes, bytes]", deadline: 
             posix.setsid()
             if posix.fork() != 0:
                 posix._exit(0)
-            posix.chdir("/")
-            posix.umask(0o077)
-            # 9 first: were /dev/null to get that number, the next line would take it away again.
-            posix.dup2(word_out, 9)
-            null = posix.open("/dev/null", posix.O_RDWR)
-            for fd in (0, 1, 2):
-                posix.dup2(null, fd)
-                posix.set_inheritable(fd, True)  # `dup2` of a number to itself, where a caller had closed it
+            keep_nothing_but(word_out)
             told = 3
-            posix.dup2(9, told)
-            posix.closerange(4, 1 << 20)
             posix.execve(command[0], [*command, "--ready-fd", "3"], daemon_environment(environ))
         except BaseException as error:  # noqa: BLE001 - a forked child must never return into the caller
             posix.write(told, f"it cannot be started: {error}".encode("utf-8", "replace"))
         finally:
             posix._exit(EX_FAILURE)
     posix.close(word_out)
-    posix.waitpid(child, 0)
+    wait_for(child)
     import select  # noqa: PLC0415 - only on the slow path; a C module
 
     word = b""
@@ -368,19 +441,47 @@ def spawn(command: "Sequence[str]", environ: "Mapping[bytes, bytes]", deadline: 
     return word.decode("utf-8", "replace").strip() or "it ended before it was ready"
 
 
+def start(
+    request: bytes,
+    command: "Sequence[str]",
+    environ: "Mapping[bytes, bytes]",
+    uid: int,
+    deadline: float,
+    *,
+    by: float,
+) -> "tuple[int, bytes]":
+    """Start a daemon, by the service manager where one answers, and ask it. Raises Absent with the reason, Broken."""
+    home = home_folder(environ)
+    runtime = service_manager(environ, home, uid)
+    if runtime and start_service(runtime, environ, by):
+        half = (time.monotonic() + by) / 2
+        while time.monotonic() < half:
+            try:
+                return ask(addresses(environ, home, uid), request, uid, deadline)
+            except Absent:
+                time.sleep(0.02)
+    failure = spawn(command, environ, by)
+    if failure:
+        raise Absent(failure)
+    return ask(addresses(environ, home, uid), request, uid, deadline)
+
+
 def ask_or_start(
     request: bytes,
     command: "Sequence[str]",
     environ: "Mapping[bytes, bytes]",
     uid: int,
     deadline: float,
+    *,
+    start_within: float = MAX_WAIT,
 ) -> "tuple[int, bytes]":
     """Ask the daemon; where there is none, start one (or wait for whoever starts it) and ask again.
 
-    Of many callers at once, the holder of a lock starts it and the others look again every few milliseconds.
-    Raises Absent with the reason where no daemon can be had, and Broken.
+    Of many callers at once, the holder of a lock starts it and the others look again every few milliseconds. After
+    `start_within` seconds there is none to be had. Raises Absent with the reason then, and Broken.
     """
     home = home_folder(environ)
+    by = min(deadline, time.monotonic() + start_within)
     try:
         return ask(addresses(environ, home, uid), request, uid, deadline)
     except Absent:
@@ -392,21 +493,21 @@ def ask_or_start(
         raise Absent(f"its state folder cannot be used: {error}") from error
     try:
         while True:
+            mine = False
             try:
                 posix.lockf(lock, posix.F_TLOCK, 0)
                 mine = True
             except (BlockingIOError, PermissionError):
-                mine = False
+                pass
+            except OSError as error:  # a network's file system without locks
+                raise Absent(f"its state folder cannot be locked: {error}") from error
             try:
                 return ask(addresses(environ, home, uid), request, uid, deadline)
             except Absent:
+                if time.monotonic() > by:
+                    raise Absent("another process is still starting it") from None
                 if mine:
-                    failure = spawn(command, environ, deadline)
-                    if failure:
-                        raise Absent(failure) from None
-                    return ask(addresses(environ, home, uid), request, uid, deadline)
-            if time.monotonic() > deadline - 0.5:
-                raise Absent("another process is still starting it")
+                    return start(request, command, environ, uid, deadline, by=by)
             time.sleep(0.02)
     finally:
         posix.close(lock)
@@ -458,9 +559,11 @@ def run(arguments: "Sequence[str]", command: "Sequence[str]") -> int:
         for name, value in zip((b"session", b"account", b"role"), arguments, strict=True):
             fields[name] = value.encode("utf-8", "surrogateescape")
         request = encode_request(b"credentials", fields)
-        status, payload = ask_or_start(request, command, environ, posix.geteuid(), deadline)
+        status, payload = ask_or_start(
+            request, command, environ, posix.geteuid(), deadline, start_within=START_WITHIN
+        )
     except Absent:
-        return serve_directly(arguments, command, environ)
+        return serve_directly(arguments, command, environ, deadline)
     except (Broken, ValueError) as error:
         complain(str(error))
         return EX_FAILURE
@@ -471,10 +574,14 @@ def run(arguments: "Sequence[str]", command: "Sequence[str]") -> int:
     return status
 
 
-def serve_directly(arguments: "Sequence[str]", command: "Sequence[str]", environ: "Mapping[bytes, bytes]") -> int:
+def serve_directly(
+    arguments: "Sequence[str]", command: "Sequence[str]", environ: "Mapping[bytes, bytes]", deadline: float
+) -> int:
     """Become a process that does the daemon's work once; slower, but the caller's work goes on."""
     clean = {name: value for name, value in environ.items() if not name.startswith(b"PYTHON")}
-    argv = [*command[: command.index("daemon")], "credential-process", *arguments]
+    # Of the monotonic clock, which all processes share; less what a large interpreter needs to come to its end.
+    until = f"{deadline - 0.3:.3f}"
+    argv = [*command[: command.index("daemon")], "credential-process", "--until", until, "--", *arguments]
     try:
         posix.execve(command[0], argv, clean)
     except OSError as error:
@@ -491,6 +598,6 @@ def main(arguments: "Sequence[str]", command: "Sequence[str]") -> None:
     except KeyboardInterrupt:
         code = EX_INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last boundary; a traceback would land in an AWS client's message
-        complain(f"a bug in the helper: {type(error).__name__}: {error}. Run `credhelper doctor`")
+        complain(f"a bug in the helper: {type(error).__name__}: {error}. Please report it")
         code = EX_BUG
     posix._exit(code)

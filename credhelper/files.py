@@ -16,6 +16,8 @@ from credhelper.errors import CredhelperError, FileChanged
 
 # More than any config or token file that a person could have; a file beyond it is not read into memory.
 MAX_FILE = 16 * 1024 * 1024
+# The remedy where `flock` itself fails, as on NFS without a lock daemon (ENOLCK).
+NO_LOCKS = "Its file system must support locks: mount it with them, or use a home folder on a local disk"
 # How the names of our temporary files begin.
 TEMPORARY = ".credhelper-"
 
@@ -124,7 +126,7 @@ def locked(path: Path, *, timeout: float, what: str) -> Iterator[None]:
         timeout: seconds to wait for another holder.
         what: named in the error, as in "the token of s".
 
-    Raises CredhelperError at the timeout or where the lock file cannot be made.
+    Raises CredhelperError at the timeout or where the lock file cannot be made or locked.
     """
     make_private_folder(path.parent)
     try:
@@ -145,6 +147,8 @@ def locked(path: Path, *, timeout: float, what: str) -> Iterator[None]:
                     ) from None
                 time.sleep(pause)
                 pause = min(pause * 2, 0.1)
+            except OSError as error:
+                raise CredhelperError(f"{path} cannot be locked: {error.strerror}", NO_LOCKS) from error
         yield
     finally:
         os.close(fd)

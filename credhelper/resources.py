@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import os
 import py_compile
@@ -50,6 +51,27 @@ def install_helper(paths: Paths) -> None:
             f"{paths.helper} cannot be executed: its file system is mounted noexec",
             "Mount the home folder without noexec",
         )
+
+
+def helper_is_ours(paths: Paths) -> bool:
+    """Whether the installed helper is this installation's to keep current.
+
+    It is where its launcher starts the daemon by our own command, as an older version of ours does, or by one that
+    has gone. A daemon that runs from another place, such as a checkout made for an hour, leaves a helper alone that
+    works; `credhelper enable` takes it over.
+    """
+    try:
+        lines = files.read_bytes(paths.helper).splitlines()
+    except (FileNotFoundError, CredhelperError):
+        return False
+    calls = [line for line in lines if line.startswith(b"main(sys.argv[1:], ")]
+    interpreters = [line[2:].split(b" ")[0] for line in lines[:1] if line.startswith(b"#!/")]
+    try:
+        command = ast.literal_eval(os.fsdecode(calls[0].removeprefix(b"main(sys.argv[1:], ").removesuffix(b")")))
+        gone = not all(os.access(path, os.X_OK) for path in [command[0], *interpreters])
+    except (IndexError, KeyError, TypeError, ValueError, SyntaxError, RecursionError, MemoryError):
+        return True  # damaged
+    return gone or command == agent.daemon_command()
 
 
 def launcher(library: Path) -> bytes:

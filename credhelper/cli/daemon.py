@@ -14,6 +14,9 @@ from credhelper.daemon import singleton
 from credhelper.errors import CredhelperError, DaemonUnavailable
 from credhelper.paths import Paths
 
+# An end that takes longer than this is explained.
+_TELL_AFTER = 2.0
+
 
 @click.group()
 def command() -> None:
@@ -22,7 +25,8 @@ def command() -> None:
 
 @command.command()
 @click.option("--ready-fd", type=int, hidden=True, help="Descriptor for the word that it is ready.")
-def run(ready_fd: int | None) -> None:
+@click.option("--patience", type=float, hidden=True, help="Seconds to wait for another daemon to end.")
+def run(ready_fd: int | None, patience: float | None) -> None:
     """Run in the foreground, for service managers and for looking at its log."""
     from credhelper.daemon import process  # noqa: PLC0415 - asyncio and the rest, for this verb alone
 
@@ -31,7 +35,11 @@ def run(ready_fd: int | None) -> None:
     if ready_fd is None and "LISTEN_FDS" not in os.environ and Agent(paths).running():
         raise CredhelperError("a daemon is already running", "Run `credhelper daemon stop` first")
     process.run(
-        paths, os.environ, ready_fd=ready_fd, foreground=ready_fd is None and "INVOCATION_ID" not in os.environ
+        paths,
+        os.environ,
+        ready_fd=ready_fd,
+        foreground=ready_fd is None and "INVOCATION_ID" not in os.environ,
+        patience=patience,
     )
 
 
@@ -56,8 +64,11 @@ def stop() -> None:
     click.echo("The daemon has stopped." if _stop(Paths.of()) else "The daemon was not running.")
 
 
-def _stop(paths: Paths, timeout: float = 10.0) -> bool:
-    """Stop the daemon and wait until it has gone; False where none was running. Raises CredhelperError."""
+def _stop(paths: Paths, timeout: float = 20.0) -> bool:
+    """Stop the daemon and wait until it has gone; False where none was running. Raises CredhelperError.
+
+    It finishes a renewal of a token that is under way, which lasts as long as AWS takes to answer.
+    """
     agent = Agent(paths)
     try:
         agent.call("stop")
@@ -65,9 +76,14 @@ def _stop(paths: Paths, timeout: float = 10.0) -> bool:
         if isinstance(error.__cause__, client.Absent):
             return False
         raise
-    deadline = time.monotonic() + timeout
+    asked = time.monotonic()
+    told = False
     while not singleton.is_free(paths):  # asking it would wake another, where the service manager holds the socket
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - asked
+        if waited > _TELL_AFTER and not told:
+            click.echo("Waiting for a renewal to finish …", err=True)
+            told = True
+        if waited > timeout:
             raise CredhelperError("the daemon does not stop", "End its process, shown by `credhelper daemon status`")
         time.sleep(0.02)
     return True

@@ -8,23 +8,30 @@ import logging
 import logging.handlers
 import os
 import resource
+import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping
 
-from credhelper import files, resources
+from credhelper import client, files, resources
 from credhelper.agent import Agent
 from credhelper.aws.tokens import DATE_FORMAT
-from credhelper.errors import CredhelperError
+from credhelper.errors import CredhelperError, DaemonUnavailable
 from credhelper.paths import Paths
 
 _LOG_SIZE = 1_000_000
 _WANTED_DESCRIPTORS = 16384
 # How long a second daemon waits for the first, which has the lock, to publish its address or to end.
 _NEIGHBOUR_WITHIN = 5.0
+# And where the first has published an address at which nobody answers: it is ending, or in a container that shares
+# the home folder but not the socket's. Whoever woke us for an AWS client does better without a daemon then.
+_UNREACHABLE_WITHIN = 0.3
 
 
-def run(paths: Paths, environ: Mapping[str, str], *, ready_fd: int | None, foreground: bool) -> None:
+def run(
+    paths: Paths, environ: Mapping[str, str], *, ready_fd: int | None, foreground: bool, patience: float | None = None
+) -> None:
     """Be the daemon until told to stop; return at once where another one is running.
 
     Args:
@@ -32,6 +39,7 @@ def run(paths: Paths, environ: Mapping[str, str], *, ready_fd: int | None, foreg
         environ: the process's environment.
         ready_fd: where `ready` or `running` is written once callers can connect; closed then.
         foreground: log to stderr too.
+        patience: seconds to wait for another daemon that has the lock but cannot be reached.
 
     Raises CredhelperError where it cannot start; the reason goes to `ready_fd` as well.
     """
@@ -39,11 +47,18 @@ def run(paths: Paths, environ: Mapping[str, str], *, ready_fd: int | None, foreg
     try:
         paths.check_owner()
         harden()
+        make_room()
+        reset_signals()
+        if ready_fd is not None:
+            with contextlib.suppress(OSError):  # only root may go back up
+                os.setpriority(os.PRIO_PROCESS, 0, 0)
         start_log(paths, foreground=foreground)
-        deadline = time.monotonic() + _NEIGHBOUR_WITHIN
+        if patience is None:
+            patience = _NEIGHBOUR_WITHIN if ready_fd is None else _UNREACHABLE_WITHIN
+        began = time.monotonic()
         while not asyncio.run(_main(paths, environ, word)):
             # The one that has the lock is starting, or ending: then its place is ours.
-            if _neighbour_answers(paths, environ, deadline):
+            if _neighbour_answers(paths, environ, began, patience):
                 word.say("running\n")
                 break
     except CredhelperError as error:
@@ -63,18 +78,30 @@ async def _main(paths: Paths, environ: Mapping[str, str], word: _Word) -> bool:
         return False
     word.say("ready\n")
     # A profile may name the helper of an older version; whoever runs last keeps it current.
-    if paths.helper.exists():
-        with contextlib.suppress(CredhelperError):
-            resources.install_helper(paths)
+    threading.Thread(target=_keep_helper_current, args=(paths,), name="helper", daemon=True).start()
     await app.run()
     return True
 
 
-def _neighbour_answers(paths: Paths, environ: Mapping[str, str], deadline: float) -> bool:
-    """Whether the daemon that has the lock can be reached. Raises CredhelperError after the deadline."""
-    if Agent(paths, environ).running():
+def _keep_helper_current(paths: Paths) -> None:
+    with contextlib.suppress(CredhelperError, OSError):
+        if resources.helper_is_ours(paths):
+            resources.install_helper(paths)
+
+
+def _neighbour_answers(paths: Paths, environ: Mapping[str, str], began: float, patience: float) -> bool:
+    """Whether the daemon that has the lock can be reached. Raises CredhelperError when that has lasted too long."""
+    try:
+        Agent(paths, environ).call("ping", 2.0)
+    except DaemonUnavailable as error:
+        dead = isinstance(error.__cause__, client.Absent)
+    except CredhelperError:
         return True
-    if time.monotonic() > deadline:
+    else:
+        return True
+    # Who takes the lock removes an older record; so a record says that its holder was ready.
+    within = patience if dead and paths.address_record.exists() else max(patience, _NEIGHBOUR_WITHIN)
+    if time.monotonic() > began + within:
         raise CredhelperError(f"another daemon holds {paths.daemon_lock} but cannot be reached", "End its process")
     time.sleep(0.02)
     return False
@@ -100,20 +127,42 @@ class _Word:
 
 
 def harden() -> None:
-    """No core dumps, no debugger of the same user, private files, and room for many callers at once."""
+    """No core dumps, no debugger of the same user, private files."""
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_WANTED_DESCRIPTORS, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     if sys.platform == "linux":
         import ctypes  # noqa: PLC0415 - Linux only
 
         pr_set_dumpable = 4
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(pr_set_dumpable, 0, 0, 0, 0)
+
+
+def make_room() -> None:
+    """Room for many callers at once, and none of the limits that whoever woke us had set for work of its own."""
+    for name in ("RLIMIT_CPU", "RLIMIT_FSIZE", "RLIMIT_DATA", "RLIMIT_AS", "RLIMIT_NPROC"):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            limit = getattr(resource, name)
+            hard = resource.getrlimit(limit)[1]
+            resource.setrlimit(limit, (hard, hard))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_WANTED_DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def reset_signals() -> None:
+    """Neither blocked nor ignored signals of whoever woke us: SIGTERM must end the daemon.
+
+    The two that Python ignores on purpose stay ignored.
+    """
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
+        with contextlib.suppress(OSError, ValueError):
+            if signal.getsignal(number) is signal.SIG_IGN:
+                ours = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+                signal.signal(number, ours)
 
 
 def start_log(paths: Paths, *, foreground: bool) -> None:
@@ -128,10 +177,10 @@ def start_log(paths: Paths, *, foreground: bool) -> None:
         handlers.append(logging.StreamHandler())
     formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", DATE_FORMAT)
     formatter.converter = time.gmtime
-    root = logging.getLogger("credhelper")
-    root.setLevel(logging.INFO)
+    logging.getLogger("credhelper").setLevel(logging.INFO)
     for handler in handlers:
         handler.setFormatter(formatter)
-        root.addHandler(handler)
+        for name in ("credhelper", "asyncio"):
+            logging.getLogger(name).addHandler(handler)
     # A full disk must not end the daemon, nor fill stderr.
     logging.raiseExceptions = False

@@ -82,8 +82,8 @@ class Server:
             if _peer_uid(writer.get_extra_info("socket")) == os.geteuid():
                 await self._answer(reader, writer)
         except asyncio.CancelledError:
-            writer.transport.abort()  # what was not read by now never is
-            raise
+            # The end of the daemon: what was not read by now never is. Not raised: asyncio would log it as an error.
+            writer.transport.abort()
         except (ConnectionError, TimeoutError, asyncio.IncompleteReadError):
             writer.transport.abort()  # the caller has gone, never said what it wanted, or does not read
         except Exception:  # noqa: BLE001 - one caller's surprise must not end the daemon

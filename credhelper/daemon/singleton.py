@@ -39,9 +39,14 @@ class Singleton:
             return False
         except OSError as error:
             os.close(fd)
-            raise CredhelperError(f"{self._paths.daemon_lock} cannot be locked: {error.strerror}") from error
+            raise CredhelperError(
+                f"{self._paths.daemon_lock} cannot be locked: {error.strerror}", files.NO_LOCKS
+            ) from error
         os.utime(fd)
         self._fd = fd
+        # Left behind by one that was killed; from now on a record is this daemon's own word that it listens.
+        with contextlib.suppress(OSError):
+            self._paths.address_record.unlink()
         self._sweep()
         return True
 
@@ -82,6 +87,8 @@ def is_free(paths: Paths) -> bool:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError:  # a file system without locks: then nobody holds one
+        return True
     finally:
         os.close(fd)
     return True

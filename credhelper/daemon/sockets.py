@@ -7,16 +7,19 @@ import fcntl
 import os
 import socket
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from credhelper import client
+from credhelper import client, files
 from credhelper.errors import CredhelperError
 
 BACKLOG = 4096
 # A second home folder of the same user has its own daemon, and the rule's address may be taken by the first one's.
 _ALTERNATIVES = 9
 _LISTEN_FDS_START = 3
+# Another daemon of this user holds the folder's lock for the length of a few system calls.
+_FOLDER_WITHIN = 2.0
 
 
 class Listener:
@@ -98,10 +101,25 @@ def bind(environ: Mapping[str, str]) -> Listener:
 
 @contextlib.contextmanager
 def _folder_locked(folder: Path) -> Iterator[None]:
-    """Between the probe and the bind nobody else may decide that an address is free."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Between the probe and the bind nobody else may decide that an address is free. Raises CredhelperError."""
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise CredhelperError(f"the folder {folder} for the socket cannot be opened: {error.strerror}") from error
+    try:
+        deadline = time.monotonic() + _FOLDER_WITHIN
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise CredhelperError(
+                        f"another process keeps the folder {folder} locked", "End it, or set CREDHELPER_SOCKET"
+                    ) from None
+                time.sleep(0.01)
+            except OSError as error:
+                raise CredhelperError(f"{folder} cannot be locked: {error.strerror}", files.NO_LOCKS) from error
         yield
     finally:
         os.close(fd)

@@ -23,6 +23,7 @@ from credhelper import client, resources
 from credhelper.agent import Agent
 from credhelper.daemon import process as daemon_process
 from credhelper.daemon import singleton
+from credhelper.errors import CredhelperError, DaemonUnavailable
 from credhelper.paths import Paths
 from credhelper.standin import Fault, StandIn
 from tests import sandbox
@@ -162,7 +163,8 @@ def test_callers_of_all_kinds_find_the_same_daemon(machine: Machine, hostile: Ho
 def test_many_helpers_at_once_start_one_daemon(machine: Machine, processes: Processes) -> None:
     # A machine under load may take longer for this than AWS clients wait; who gives up serves itself.
     module = machine.paths.data / "lib" / "credhelper_client.py"
-    module.write_text(module.read_text().replace("DEADLINE = 4.7", "DEADLINE = 60.0"))
+    text = module.read_text().replace("DEADLINE = 4.7", "DEADLINE = 60.0")
+    module.write_text(text.replace("START_WITHIN = 2.0", "START_WITHIN = 60.0"))
     started = [
         processes.start([str(machine.paths.helper), "corp", ACCOUNT, ROLE], stdout=-1, stderr=-1, text=True)
         for _ in range(20)
@@ -398,8 +400,8 @@ def test_lock_held_by_something_that_does_not_answer(
     paths: Paths, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(daemon_process, "_NEIGHBOUR_WITHIN", 0.1)
-    monkeypatch.setattr(daemon_process, "harden", lambda: None)
-    monkeypatch.setattr(daemon_process, "start_log", lambda *_, **__: None)
+    for name in ("harden", "make_room", "reset_signals", "start_log"):
+        monkeypatch.setattr(daemon_process, name, lambda *_, **__: None)
     lock = singleton.Singleton(paths)
     assert lock.acquire()
     read, write = os.pipe()
@@ -408,6 +410,122 @@ def test_lock_held_by_something_that_does_not_answer(
     assert b"cannot be reached" in os.read(read, 1000)
     os.close(read)
     lock.release()
+
+
+@pytest.fixture
+def unreachable(machine: Machine) -> Iterator[None]:
+    """A daemon in a container that shares the home folder and the kernel, but not the folder of the socket."""
+    lock = singleton.Singleton(machine.paths)
+    assert lock.acquire()
+    lock.publish("/run/elsewhere/credhelper/agent.sock")
+    yield
+    lock.release()
+
+
+@pytest.mark.usefixtures("unreachable")
+@pytest.mark.parametrize("case", ["served", "logged out", "silence"])
+def test_daemon_that_nobody_can_reach_costs_no_call_its_answer(machine: Machine, case: str) -> None:
+    """In less than the five seconds that the contract gives a helper."""
+    if case == "logged out":
+        machine.token_file.unlink()
+    elif case == "silence":
+        machine.standin.fault(FETCH, Fault.silence())
+    began = time.monotonic()
+    done = helper(machine)
+    assert time.monotonic() - began < 5
+    if case == "served":
+        key_of(done)
+    elif case == "logged out":
+        assert (done.returncode, done.stdout) == (3, "")
+        assert done.stderr == "credhelper: session corp: not logged in. Run: credhelper login corp\n"
+    else:
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "credhelper: AWS did not answer in time. Try again\n"
+    # The daemon that was started in vain says so at once and ends.
+    wait_until(lambda: not sandbox._daemons(machine.paths.home))
+
+
+@pytest.mark.usefixtures("unreachable")
+def test_person_is_told_of_a_daemon_that_nobody_can_reach(paths: Paths) -> None:
+    with pytest.raises(DaemonUnavailable, match="cannot be reached"):
+        Agent(paths)._ask(b"ping", {}, 3.0, start=True)
+
+
+def test_neighbour_that_is_just_starting_is_waited_for(paths: Paths) -> None:
+    """It has the lock and no address yet; one that a killed daemon left behind is not taken for its own."""
+    paths.state.mkdir(parents=True)
+    paths.address_record.write_text("/run/elsewhere/agent.sock\n")
+    lock = singleton.Singleton(paths)
+    assert lock.acquire()
+    a_second_ago = time.monotonic() - 1
+    assert not daemon_process._neighbour_answers(paths, os.environ, a_second_ago, 0.3)
+    lock.publish("/run/elsewhere/agent.sock")
+    with pytest.raises(CredhelperError, match="cannot be reached"):
+        daemon_process._neighbour_answers(paths, os.environ, a_second_ago, 0.3)
+    assert not daemon_process._neighbour_answers(paths, os.environ, a_second_ago, 60)
+    lock.release()
+
+
+INHERIT = """
+import os, resource, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT, signal.SIGALRM])
+for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGALRM):
+    signal.signal(number, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_CPU, (50000, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+os.nice(5)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other OS: reads /proc")
+def test_the_process_inherits_no_signals_limits_or_priority(machine: Machine) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INHERIT, str(machine.paths.helper), "corp", ACCOUNT, ROLE],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    key_of(done)
+    daemon = the_daemon(machine)
+    lines = (line.split(":\t") for line in Path(f"/proc/{daemon.pid}/status").read_text().splitlines())
+    status = {name: value for name, value in lines if name.startswith("Sig")}
+    assert int(status["SigBlk"], 16) == 0
+    ignored = {number for number in signal.valid_signals() if int(status["SigIgn"], 16) >> (number - 1) & 1}
+    assert ignored == {signal.SIGPIPE, signal.SIGXFSZ}
+    soft, hard = resource.prlimit(daemon.pid, resource.RLIMIT_CPU)
+    assert soft == hard
+    assert os.geteuid() != 0 or daemon.nice() == os.getpriority(os.PRIO_PROCESS, 0)
+    daemon.terminate()
+    wait_until(lambda: has_ended(daemon), what="the process to end")
+
+
+def test_asyncio_s_errors_are_in_the_log(paths: Paths) -> None:
+    script = (
+        "import asyncio, logging; from pathlib import Path; from credhelper.paths import Paths\n"
+        "from credhelper.daemon.process import start_log\n"
+        f"start_log(Paths(Path({str(paths.home)!r})), foreground=False)\n"
+        "logging.getLogger('asyncio').error('Task exception was never retrieved')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert "ERROR Task exception was never retrieved" in paths.log.read_text()
+
+
+def test_helper_of_another_installation_is_left_alone(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = machine.paths.helper.read_bytes()
+    theirs = ours.replace(b"'-P'", b"'-s', '-P'").replace(b"# credhelper", b"# an older credhelper")
+    machine.paths.helper.write_bytes(theirs)
+    daemon_process._keep_helper_current(machine.paths)
+    assert machine.paths.helper.read_bytes() == theirs
+    gone = theirs.replace(repr(sys.executable).encode(), b"'/nonexistent/python'")
+    for mine_to_mend in (gone, ours.replace(b"# credhelper", b"# an older credhelper"), b"#!/bin/false\n"):
+        machine.paths.helper.write_bytes(mine_to_mend)
+        daemon_process._keep_helper_current(machine.paths)
+        assert machine.paths.helper.read_bytes() == ours
+    machine.paths.helper.unlink()
+    daemon_process._keep_helper_current(machine.paths)
+    assert not machine.paths.helper.exists()
 
 
 def test_another_user_s_home_is_left_alone(paths: Paths) -> None:
@@ -424,7 +542,7 @@ def test_another_user_s_home_is_left_alone(paths: Paths) -> None:
 
 def test_log_is_kept_small(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemon_process, "_LOG_SIZE", 1000)
-    root = logging.getLogger("credhelper")
+    root, other = logging.getLogger("credhelper"), logging.getLogger("asyncio")
     handlers, level, raising = list(root.handlers), root.level, logging.raiseExceptions
     before = os.umask(0o077)
     try:
@@ -439,6 +557,7 @@ def test_log_is_kept_small(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> Non
         os.umask(before)
         for handler in set(root.handlers) - set(handlers):
             root.removeHandler(handler)
+            other.removeHandler(handler)
             handler.close()
         root.setLevel(level)
         logging.raiseExceptions = raising
