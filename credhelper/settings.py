@@ -22,6 +22,8 @@ from credhelper.paths import Paths
 _PROXY_VARIABLES = {"https": ("https_proxy", "HTTPS_PROXY"), "http": ("http_proxy",)}
 _NO_PROXY_VARIABLES = ("no_proxy", "NO_PROXY")
 _BUNDLE_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
+# Identity Center allows 90 days at most; within half an hour of the cap a login makes a new session.
+_SHORTEST_CAP, _LONGEST_CAP = 3600, 90 * 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,14 @@ class Settings:
         wait_for_login: seconds that a helper call waits while a login is under way.
         endpoints: by session name; they replace AWS's own for that session's tokens.
         network: proxies and CA bundle.
+        session_caps: seconds after a login at which AWS ends the session, by session name.
     """
 
     warn_before: tuple[float, ...] = WARN_BEFORE
     wait_for_login: float = 4.0
     endpoints: Mapping[str, Endpoints] = field(default_factory=dict)
     network: Network = field(default_factory=Network)
+    session_caps: Mapping[str, float] = field(default_factory=dict)
 
 
 def load(paths: Paths) -> Settings:
@@ -70,6 +74,9 @@ def _interpret(content: Mapping[str, Any], recorded: Network) -> Settings:
         warn_before=tuple(sorted(warn_before, reverse=True)),
         wait_for_login=_take(content, "wait_for_login", _span, 4.0),
         endpoints={name: _endpoints(name, _table(value)) for name, value in sessions.items()},
+        session_caps={
+            name: _take(value, "session_cap", _cap, 0.0) for name, value in sessions.items() if "session_cap" in value
+        },
         network=Network(
             proxies=_proxies(network) or recorded.proxies,
             ca_bundle=_take(network, "ca_bundle", _string, recorded.ca_bundle),
@@ -93,6 +100,12 @@ def _span(value: Any) -> float:
     return float(value)
 
 
+def _cap(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _SHORTEST_CAP <= value <= _LONGEST_CAP:
+        raise ValueError(f"must be a number of seconds from {_SHORTEST_CAP} to {_LONGEST_CAP}")
+    return float(value)
+
+
 def _spans(value: Any) -> list[float]:
     if not isinstance(value, list):
         raise ValueError("must be a list of seconds")  # noqa: TRY004 - one kind of error for a bad file
@@ -112,9 +125,11 @@ def _string(value: Any) -> str:
 
 
 def _endpoints(name: str, table: Mapping[str, Any]) -> Endpoints:
-    unknown = sorted(set(table) - {"oidc", "portal", "sts"})
+    unknown = sorted(set(table) - {"oidc", "portal", "session_cap", "sts"})
     if unknown:
-        raise ValueError(f"sessions.{name}: {unknown[0]!r} is not a setting; there are oidc, portal, sts")
+        raise ValueError(
+            f"sessions.{name}: {unknown[0]!r} is not a setting; there are oidc, portal, session_cap, sts"
+        )
     return Endpoints(
         **{key: check_endpoint(_take(table, key, _string, None)) for key in ("oidc", "portal", "sts") if key in table}
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import NoReturn
 import click
 import pytest
 
-from credhelper import __version__, cli, errors
+from credhelper import __version__, cli, errors, settings
 from credhelper.paths import Paths
 
 
@@ -176,3 +177,40 @@ def test_reader_that_went_away() -> None:
     command = f"{sys.executable} -c 'from credhelper.cli import main; main([\"--help\"])' | true"
     done = subprocess.run(["sh", "-c", command], check=False, capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
+
+
+# --- the README -----------------------------------------------------------------------------------------------------
+
+
+def _rows() -> dict[str, str]:
+    """The rows of the README's table of commands, by verb."""
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    table = text.partition("| command | does |")[2].partition("Exit codes")[0]
+    return {row[3:].split("`")[0].split()[0]: row for row in table.splitlines() if row.startswith("| `")}
+
+
+def test_the_readme_names_every_command() -> None:
+    assert list(_rows()) == list(cli.VERBS)
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_the_readme_names_the_options_that_there_are(verb: str) -> None:
+    command = cli.group.get_command(click.Context(cli.group), verb)
+    assert command is not None
+    commands = [command, *(command.commands.values() if isinstance(command, click.Group) else ())]
+    options = {
+        name
+        for each in commands
+        for option in each.params
+        if isinstance(option, click.Option) and not option.hidden
+        for name in option.opts
+    }
+    said = set(re.findall(r"--[a-z-]+", _rows()[verb].split(" | ")[0]))
+    assert said == options
+
+
+def test_the_settings_of_the_readme_are_valid(paths: Paths) -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    paths.settings.parent.mkdir(parents=True)
+    paths.settings.write_text(text.partition("```toml\n")[2].partition("```")[0])
+    assert settings.load(paths).session_caps == {"corp": 28800.0}

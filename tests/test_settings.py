@@ -44,6 +44,7 @@ def test_everything(paths: Paths) -> None:
 
         [sessions."with space"]
         sts = "http://[::1]:1"
+        session_cap = 28800
         """,
     )
     assert load(paths) == Settings(
@@ -58,6 +59,7 @@ def test_everything(paths: Paths) -> None:
             ca_bundle="/etc/ssl/corp.pem",
             no_proxy="corp.example",
         ),
+        session_caps={"with space": 28800.0},
     )
 
 
@@ -81,6 +83,11 @@ def test_everything(paths: Paths) -> None:
         ("[sessions.corp]\noidc = 'http://attacker.example'", "neither https nor on this machine"),
         ("[sessions.corp]\noidc = 'http://127.0.0.1@attacker.example'", "neither https nor on this machine"),
         ("[sessions.corp]\noidc = 'http://[::1'", "neither https nor on this machine"),
+        ("[sessions.corp]\nsession_cap = 3599", "session_cap: must be a number of seconds from 3600 to 7776000"),
+        ("[sessions.corp]\nsession_cap = 7776001", "session_cap: must be a number of seconds"),
+        ("[sessions.corp]\nsession_cap = nan", "session_cap: must be a number of seconds"),
+        ("[sessions.corp]\nsession_cap = true", "session_cap: must be a number of seconds"),
+        ("[sessions.corp]\nsession_cap = '8h'", "session_cap: must be a number of seconds"),
         ("[network]\nproxies = 1", "network: 'proxies' is not a setting"),
         ("[network]\nproxy = 1", "proxy: must be a text"),
         ("[network]\nno_proxy = ['a']", "no_proxy: must be a text"),

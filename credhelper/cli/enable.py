@@ -47,7 +47,7 @@ def chosen_names(profiles: tuple[str, ...], environ: Mapping[str, str], *, every
         return list(profiles)
     if environ.get("AWS_PROFILE"):
         return [environ["AWS_PROFILE"]]
-    raise UsageError("No profile is named", "Name one or more, or say --all, or set AWS_PROFILE")
+    raise UsageError("no profile is named", "Name one or more, or say --all, or set AWS_PROFILE")
 
 
 def carry_out(paths: Paths, plan: Plan, verb: str, *, dry_run: bool, yes: bool, install: bool) -> bool:
@@ -91,7 +91,7 @@ def _show_diff(plan: Plan) -> None:
 
 def _confirmed(paths: Paths, plan: Plan, verb: str) -> bool:
     if not is_terminal():
-        raise CredhelperError("There is no terminal to ask on, and nothing was written", "Say --yes")
+        raise CredhelperError("there is no terminal to ask on, and nothing was written", "Say --yes")
     reason = shared_with(paths, plan.path)
     if reason and not click.confirm(f"{printable(reason)}; another system may share it. Go on?", default=False):
         return False

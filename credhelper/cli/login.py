@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from credhelper import resources, settings
 from credhelper.agent import Agent
 from credhelper.aws import browser
 from credhelper.aws.centers import Centers
+from credhelper.aws.config import profiles_of, read_config
 from credhelper.aws.identity_center import IdentityCenter
 from credhelper.aws.login.failures import explain
 from credhelper.aws.login.flow import Method, log_in, renewable, suffices
@@ -24,6 +26,7 @@ from credhelper.aws.records import LoginRecords
 from credhelper.aws.renewal import renew
 from credhelper.aws.targets import resolve_session
 from credhelper.aws.tokens import Found, TokenCache
+from credhelper.aws.world import World
 from credhelper.cli import no_core_dumps
 from credhelper.cli.person import person
 from credhelper.core.clock import Clock
@@ -56,6 +59,29 @@ def command(name: str | None, *, device: bool, no_browser: bool, force: bool) ->
     session = resolve_session(name, os.environ, paths)
     method = choose_method(device=device, no_browser=no_browser, environ=os.environ)
     Login(session, paths, os.environ).run(method, open_browser=not no_browser, force=force)
+    chosen = name or os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
+    if chosen and chosen != session.name and not session.legacy and _is_left_out(chosen, paths, os.environ):
+        click.echo(
+            f"The AWS CLI does not find this login for the profile {printable(chosen)}, which names no sso_session; "
+            f"enable it so that it uses this login: {printable(f'credhelper enable {shlex.quote(chosen)}')}"
+        )
+
+
+def _is_left_out(profile: str, paths: Paths, environ: Mapping[str, str]) -> bool:
+    """Whether the AWS clients look for the profile's token under its start URL, where there is none that lives."""
+    for path in World.of(paths, environ).files:
+        with contextlib.suppress(CredhelperError):
+            config = read_config(path)
+            values = config.profiles.get(profile)
+            if values is None:
+                continue
+            start_url = values.get("sso_start_url")
+            managed = any(p.managed for p in profiles_of(config, {}, paths.helper) if p.name == profile)
+            if managed or not start_url or values.get("sso_session"):
+                return False
+            token = TokenCache(paths.token_cache, paths.locks).read(start_url)
+            return token is None or token.expires_at <= Clock().now()
+    return False
 
 
 def choose_method(*, device: bool, no_browser: bool, environ: Mapping[str, str]) -> Method:
@@ -168,13 +194,24 @@ class Login:
         if renewable(found, self._clock.now()) and not suffices(found, self._clock.now()):
             found = self._renewed(found)
         now = self._clock.now()
-        if found is None or not suffices(found, now) or (renewable(found, now) and self._is_refused()):
+        cap_at = self._cap_at(found)
+        if found is None or not suffices(found, now, cap_at=cap_at) or (renewable(found, now) and self._is_refused()):
             return False
         left = duration(found.token.expires_at - now)
         until = local_time(found.token.expires_at, now)
         ending = "renews itself" if renewable(found, now) else "cannot be renewed; --force logs in anew"
+        if cap_at is not None and renewable(found, now):
+            ending += f" until {local_time(cap_at, now)}"
         click.echo(f"Already logged in to {self._shown} until {until} ({left} left; {ending}).")
         return True
+
+    def _cap_at(self, found: Found | None) -> float | None:
+        """When AWS ends the session: known where the settings name its cap and the token is of a login of ours."""
+        cap = settings.load(self._paths).session_caps.get(self._session.name)
+        record = self._records.read(found.key) if found is not None and cap is not None else None
+        if found is None or cap is None or record is None or not record.matches(found.token):
+            return None
+        return record.logged_in_at + cap
 
     def _is_refused(self) -> bool:
         """Whether AWS refuses to renew a token that looks renewable: the daemon knows, the file does not say so."""

@@ -27,7 +27,7 @@ from credhelper.terminal import printable
 
 
 @click.command("logout")
-@click.argument("names", nargs=-1)
+@click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All sessions, and every other token in the AWS cache.")
 def command(names: tuple[str, ...], *, everything: bool) -> None:
     """Log out of the sessions NAME…, or of those that the profiles NAME… use.

@@ -10,22 +10,26 @@ import resource
 import signal
 import subprocess
 import termios
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pexpect
 import pytest
 
-from credhelper import settings
+from credhelper import files, settings
 from credhelper.agent import Agent
 from credhelper.aws.login.flow import Method, Pace, log_in
 from credhelper.aws.login.turn import turn
+from credhelper.aws.records import LoginRecords
+from credhelper.aws.tokens import format_date
 from credhelper.cli import login as verb
 from credhelper.cli.person import Person, qr_code
 from credhelper.errors import DaemonUnavailable
 from credhelper.model import Network
 from credhelper.paths import Paths
-from credhelper.standin import Fault, StandIn, write_browser_script
+from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, Fault, StandIn, write_browser_script
 from credhelper.standin.browser import visit
 from tests.aws.login.conftest import Time
 from tests.aws.login.people import redirect_address
@@ -242,6 +246,96 @@ def test_the_daemon_is_started_and_told(terminal: Terminal) -> None:
     assert Agent(terminal.paths).running()
     status = wait_until(lambda: _session_state(terminal.paths) == "active")
     assert status
+
+
+def test_a_session_whose_renewal_aws_refuses_leads_to_the_browser(terminal: Terminal) -> None:
+    """The token lives and has all that a renewal takes; only the daemon knows better."""
+    assert terminal.run("login").code == 0
+    terminal.standin.end_sessions()
+    path = terminal.cache.path("corp")
+    soon = time.time() + 600
+    changed = {**json.loads(path.read_text()), "expiresAt": format_date(soon)}
+    files.replace(path, json.dumps(changed).encode())
+    os.utime(path, (soon - 3600, soon - 3600))  # by which the renewal of an hour's token is due
+    Agent(terminal.paths).call("reload")
+    wait_until(lambda: _session_state(terminal.paths) == "expiring")
+    result = terminal.run("login")
+    assert result.code == 0
+    assert "Already logged in" not in result.out
+    assert len(terminal.browser.opened()) == 2
+
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize(("left", "pages"), [(29 * 60, 2), (31 * 60, 1)])
+def test_near_the_known_cap_a_login_makes_a_new_session(terminal: Terminal, left: float, pages: int) -> None:
+    terminal.paths.settings.parent.mkdir(parents=True)
+    terminal.paths.settings.write_text("[sessions.corp]\nsession_cap = 28800\n")
+    terminal.run("login")
+    records = LoginRecords(terminal.paths.state / "logins")
+    record = records.read("corp")
+    assert record is not None
+    records.write("corp", replace(record, logged_in_at=time.time() - 28800 + left))
+    result = terminal.run("login")
+    assert result.code == 0
+    assert ("Already logged in" in result.out) is (pages == 1)
+    assert len(terminal.browser.opened()) == pages
+    again = terminal.run("login")
+    assert re.search(r"renews itself until .*\d\d:\d\d\)", again.out)
+    assert len(terminal.browser.opened()) == pages
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_cap_says_nothing_of_another_clients_login(terminal: Terminal) -> None:
+    terminal.paths.settings.parent.mkdir(parents=True)
+    terminal.paths.settings.write_text("[sessions.corp]\nsession_cap = 28800\n")
+    terminal.run("login")
+    records = LoginRecords(terminal.paths.state / "logins")
+    record = records.read("corp")
+    assert record is not None
+    records.write("corp", replace(record, client="another's", logged_in_at=0.0))
+    assert "Already logged in" in terminal.run("login").out
+
+
+LEGACY = f"""
+[profile "my old"]
+sso_start_url = {DEFAULT_START_URL}
+sso_region = {DEFAULT_REGION}
+sso_account_id = 100000000001
+sso_role_name = AWSReadOnlyAccess
+"""
+
+
+@pytest.mark.usefixtures("alone")
+class TestLegacyProfileBesideASession:
+    """Its login goes to the session; the AWS CLI looks for the token elsewhere."""
+
+    HINT = "enable it so that it uses this login: credhelper enable 'my old'"
+
+    @pytest.fixture(autouse=True)
+    def config(self, terminal: Terminal) -> None:
+        terminal.config.write_text(terminal.config.read_text() + LEGACY)
+
+    def test_it_is_told(self, terminal: Terminal) -> None:
+        for _ in range(2):
+            result = terminal.run("login", "my old")
+            assert result.code == 0
+            assert self.HINT in result.out
+
+    def test_by_the_environment_too(self, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_PROFILE", "my old")
+        assert self.HINT in terminal.run("login").out
+
+    @pytest.mark.parametrize("name", ["corp", "dev"])
+    def test_others_are_not(self, terminal: Terminal, name: str) -> None:
+        assert "enable" not in terminal.run("login", name).out
+
+    def test_nor_once_it_is_enabled(self, terminal: Terminal) -> None:
+        assert terminal.run("enable", "my old", "--yes").code == 0
+        assert "enable" not in terminal.run("login", "my old").out
+
+    def test_nor_where_the_aws_cli_has_a_token_for_it(self, terminal: Terminal) -> None:
+        terminal.seed(DEFAULT_START_URL)
+        assert "enable" not in terminal.run("login", "my old").out
 
 
 def _session_state(paths: Paths) -> str:

@@ -58,6 +58,13 @@ def test_not_logged_in(terminal: Terminal) -> None:
     assert "Run `credhelper login dev`" in result.err
 
 
+def test_the_command_to_log_in_is_quoted_for_the_shell(terminal: Terminal) -> None:
+    terminal.config.write_text(terminal.config.read_text().replace("[profile dev]", '[profile "my dev; true"]'))
+    result = terminal.call("whoami", "my dev; true")
+    assert result.code == 3
+    assert "Run `credhelper login 'my dev; true'`" in result.err
+
+
 def test_a_token_that_aws_has_revoked(terminal: Terminal) -> None:
     terminal.seed()
     terminal.standin.revoke_sessions()
