@@ -221,8 +221,8 @@ def test_nobody_there_is_absence(runtime_folder: Path) -> None:
         client.connect(os.fsencode(runtime_folder / "s"), UID, soon())
 
 
-@pytest.mark.parametrize("mode", [0o777, 0o770, 0o720, 0o702, 0o1777])
-def test_folder_that_others_may_write_is_refused(serve: Serve, runtime_folder: Path, mode: int) -> None:
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o720, 0o702, 0o1777, 0o755, 0o740, 0o701])
+def test_folder_that_others_may_use_is_refused(serve: Serve, runtime_folder: Path, mode: int) -> None:
     serve("s")
     runtime_folder.chmod(mode)
     with pytest.raises(client.Broken, match="not this user's alone"):
@@ -509,8 +509,12 @@ def test_daemon_starts_whatever_descriptors_are_open(helper: Callable[..., str],
     assert len({fds[fd] for fd in "012"}) == 1
 
 
-def test_storm_starts_one_daemon(helper: Callable[..., str], home: Path, processes: Processes) -> None:
+def test_storm_starts_one_daemon(helper: Callable[..., str], paths: Paths, home: Path, processes: Processes) -> None:
     command = [helper(), *ARGUMENTS]
+    # A machine under load may take longer for this than a call has; who gives up serves itself.
+    module = paths.data / "lib" / "credhelper_client.py"
+    text = module.read_text().replace("DEADLINE = 4.7", "DEADLINE = 60.0")
+    module.write_text(text.replace("START_WITHIN = 2.0", "START_WITHIN = 60.0"))
     callers = [processes.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(50)]
     answers = [(*caller.communicate(timeout=60), caller.returncode) for caller in callers]
     assert answers == [("{}\n", "", 0)] * 50
@@ -535,6 +539,110 @@ def test_reason_why_it_could_not_start(fake: Callable[[str], list[str]], mode: s
     for pid in (home / "starts").read_text().split():
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(pid), 9)
+
+
+IGNORE_CHILDREN = (
+    "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
+def test_caller_that_ignores_its_children(helper: Callable[..., str]) -> None:
+    """Then the kernel reaps ours too, and there is nothing to wait for."""
+    done = call([sys.executable, "-c", IGNORE_CHILDREN, helper(), *ARGUMENTS])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "{}\n", "")
+
+
+FAKE_SYSTEMCTL = """#!{python} -I
+import os, socket, sys
+home = os.environ["HOME"]
+with open(home + "/systemctl", "a") as file:
+    print(sys.argv[1:], sorted(os.environ), os.listdir("/proc/self/fd") if sys.platform == "linux" else "", file=file)
+mode = {mode!r}
+if mode == "refuses":
+    sys.exit(5)
+if mode == "hangs":
+    socket.create_server(("127.0.0.1", 0)).accept()
+if mode == "starts" and os.fork() == 0:
+    os.closerange(3, 100)
+    os.setsid()
+    null = os.open("/dev/null", os.O_RDWR)
+    os.set_inheritable(null, True)
+    os.execv(sys.executable, [*{command!r}, "--ready-fd", str(null)])
+"""
+
+
+@pytest.fixture
+def service(home: Path, runtime_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, list[str]], None]:
+    """A service manager that knows the service: `service(mode, command)`."""
+
+    def install(mode: str, command: list[str]) -> None:
+        units = home / ".config" / "systemd" / "user"
+        units.mkdir(parents=True)
+        (units / "credhelper.service").touch()
+        (runtime_folder / "systemd").mkdir()
+        (runtime_folder / "systemd" / "private").touch()
+        program = home / "fake-systemctl"
+        program.write_text(FAKE_SYSTEMCTL.format(python=sys.executable, mode=mode, command=command))
+        program.chmod(0o700)
+        monkeypatch.setattr(client, "SYSTEMCTL", (b"/nonexistent/systemctl", os.fsencode(program)))
+
+    return install
+
+
+def ask_fake(command: list[str]) -> tuple[int, bytes]:
+    return client.ask_or_start(client.encode_request(b"credentials", {}), command, os.environb, UID, soon(60))
+
+
+def test_service_manager_starts_the_daemon_where_it_knows_it(
+    fake: Callable[[str], list[str]], service: Callable[[str, list[str]], None], home: Path
+) -> None:
+    command = fake("serves")
+    service("starts", command)
+    nowhere = ["/nonexistent/python", "daemon", "run"]
+    assert ask_fake(nowhere) == (0, b"{}\n")
+    asked = (home / "systemctl").read_text()
+    assert asked.startswith("['--user', 'start', 'credhelper.service'] ['HOME', ")
+    assert "AWS" not in asked
+    assert len((home / "starts").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("mode", ["refuses", "hangs", "does nothing"])
+def test_service_manager_that_does_not_help(
+    fake: Callable[[str], list[str]],
+    service: Callable[[str, list[str]], None],
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+) -> None:
+    command = fake("serves")
+    service(mode, command)
+    request = client.encode_request(b"credentials", {})
+    assert client.ask_or_start(request, command, os.environb, UID, soon(8)) == (0, b"{}\n")
+    assert (home / "systemctl").exists()
+    assert len((home / "starts").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("lacks", ["unit", "manager", "program", "rule"])
+def test_no_service_manager_is_asked(
+    fake: Callable[[str], list[str]],
+    service: Callable[[str, list[str]], None],
+    home: Path,
+    runtime_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lacks: str,
+) -> None:
+    command = fake("serves")
+    service("starts", command)
+    if lacks == "unit":
+        (home / ".config" / "systemd" / "user" / "credhelper.service").unlink()
+    elif lacks == "manager":
+        (runtime_folder / "systemd" / "private").unlink()
+    elif lacks == "program":
+        monkeypatch.setattr(client, "SYSTEMCTL", (b"/nonexistent/systemctl",))
+    else:
+        monkeypatch.setenv("CREDHELPER_SOCKET", f"{runtime_folder}/credhelper/agent.sock")
+    assert ask_fake(command) == (0, b"{}\n")
+    assert not (home / "systemctl").exists()
 
 
 def test_installation_that_is_gone(home: Path) -> None:
@@ -644,6 +752,12 @@ def test_imports_no_pure_python_module(tmp_path: Path) -> None:
     assert done.stderr == ""
     modules = dict(line.split(" ", 1) for line in done.stdout.splitlines())
     assert {name for name, origin in modules.items() if origin.endswith((".py", ".pyc"))} == {"leaf"}
+
+
+def test_macs_have_one_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their host name follows the network, and a second daemon would start beside the first."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert client.host_id() == b"darwin"
 
 
 def test_hosts_differ_by_kernel() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import subprocess
@@ -232,6 +233,20 @@ def test_lock_is_freed_by_an_error_and_by_a_death(home: Path, processes: Process
     holder.kill()
     with files.locked(path, timeout=10, what="it"):
         pass
+
+
+def test_file_system_without_locks(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NFS without a lock daemon."""
+
+    def fail(fd: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    with (
+        pytest.raises(CredhelperError, match=r"cannot be locked: No locks available\. Its file system must support"),
+        files.locked(home / "l", timeout=1, what="it"),
+    ):
+        pytest.fail("it cannot be locked")
 
 
 def test_lock_that_cannot_be_made(home: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import stat
 
@@ -101,3 +103,16 @@ def test_state_folder_that_cannot_be_used(paths: Paths) -> None:
     paths.daemon_lock.mkdir(parents=True)
     with pytest.raises(CredhelperError, match="cannot be made"):
         Singleton(paths).acquire()
+
+
+def test_file_system_without_locks(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NFS without a lock daemon."""
+
+    def fail(fd: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    with pytest.raises(CredhelperError, match=r"cannot be locked: No locks available\. Its file system must support"):
+        Singleton(paths).acquire()
+    assert paths.daemon_lock.exists()
+    assert singleton.is_free(paths)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import socket
 import stat
@@ -85,13 +87,40 @@ def test_what_is_no_socket_is_not_removed(environ: dict[str, str], rule: Path, w
     assert os.path.lexists(rule)
 
 
-@pytest.mark.parametrize("mode", [0o777, 0o770, 0o722])
-def test_folder_that_others_may_write_to(environ: dict[str, str], rule: Path, mode: int) -> None:
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o722, 0o755, 0o710, 0o701])
+@pytest.mark.parametrize("explicit", [False, True])
+def test_folder_that_others_may_use(environ: dict[str, str], rule: Path, mode: int, *, explicit: bool) -> None:
+    """Who can open it can lock it, and so keep the daemon from its start."""
     rule.parent.mkdir()
     rule.parent.chmod(mode)
-    with pytest.raises(CredhelperError, match="not this user's alone"):
+    if explicit:
+        environ = {"CREDHELPER_SOCKET": str(rule)}
+    with pytest.raises(CredhelperError, match="not this user's alone") as caught:
         sockets.bind(environ)
+    assert f"chmod 700 {rule.parent}" in str(caught.value.remedy)
+    assert "another folder" in str(caught.value.remedy)
     assert not rule.exists()
+
+
+def test_folder_that_stays_locked(environ: dict[str, str], rule: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "_FOLDER_WITHIN", 0.1)
+    rule.parent.mkdir(mode=0o700)
+    fd = os.open(rule.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH)
+        with pytest.raises(CredhelperError, match="another process keeps the folder"):
+            sockets.bind(environ)
+    finally:
+        os.close(fd)
+
+
+def test_folder_without_locks(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(fd: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    with pytest.raises(CredhelperError, match="cannot be locked: No locks available"):
+        sockets.bind(environ)
 
 
 def test_folder_that_is_a_link(environ: dict[str, str], rule: Path, runtime_folder: Path) -> None:
