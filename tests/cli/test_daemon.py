@@ -120,6 +120,17 @@ def test_stop_of_what_does_not_stop(paths: Paths, monkeypatch: pytest.MonkeyPatc
     assert daemon_command._stop(paths)
 
 
+def test_long_end_is_explained(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Agent, "call", lambda *_: b"")
+    monkeypatch.setattr(daemon_command, "_TELL_AFTER", 0.0)
+    looks = iter([False, False, False, True])
+    monkeypatch.setattr(singleton, "is_free", lambda _: next(looks))
+    assert daemon_command._stop(paths)
+    assert capsys.readouterr().err == "Waiting for a renewal to finish …\n"
+
+
 def test_stop_of_what_cannot_be_used(paths: Paths, runtime_folder: Path) -> None:
     (runtime_folder / "credhelper").mkdir()
     (runtime_folder / "credhelper").chmod(0o777)
