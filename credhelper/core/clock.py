@@ -15,11 +15,26 @@ class Clock:
     `now` is this machine's: the expiry in a token file is written by it (every client adds `expiresIn` to its own
     clock), so tokens are judged by it. `server_now` is corrected by the last `Date` header where the two differ by
     more than a few seconds: role credentials carry the server's own expiry, so they are judged by that.
+
+    Args:
+        wall: seconds since the epoch.
+        steady: seconds that pass also while the machine sleeps, and that nobody sets; tells when `wall` was set.
     """
 
-    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] | None = None) -> None:
         self._wall = wall
-        self.skew = 0.0
+        self._steady = steady or (_since_boot if wall is time.time else wall)
+        self._skew = 0.0
+        self._apart = self._wall() - self._steady()
+
+    @property
+    def skew(self) -> float:
+        """How far the server's clock is ahead of ours; 0 where they agree, or where ours was set since."""
+        apart = self._wall() - self._steady()
+        if abs(apart - self._apart) > _TOLERANCE:
+            # What was observed was said of a clock that went wrong and was set right: it holds no more.
+            self._skew, self._apart = 0.0, apart
+        return self._skew
 
     def now(self) -> float:
         """This machine's time."""
@@ -31,5 +46,12 @@ class Clock:
 
     def observe(self, server_date: float) -> None:
         """Take note of a `Date` header that has just arrived (seconds since the epoch)."""
-        difference = server_date - self._wall()
-        self.skew = difference if abs(difference) > _TOLERANCE else 0.0
+        wall = self._wall()
+        self._apart = wall - self._steady()
+        difference = server_date - wall
+        self._skew = difference if abs(difference) > _TOLERANCE else 0.0
+
+
+def _since_boot() -> float:
+    """A steady clock that goes on while the machine sleeps: CLOCK_BOOTTIME, or what macOS calls CLOCK_MONOTONIC."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -36,3 +36,24 @@ def test_newest_date_counts() -> None:
 
 def test_wall_clock_is_the_default() -> None:
     assert Clock().now() <= time.time()
+
+
+def test_what_was_said_of_a_clock_that_was_set_since_holds_no_more() -> None:
+    wall, steady = 10_000.0, 500.0
+    clock = Clock(lambda: wall, lambda: steady)
+    clock.observe(6_000.0)
+    wall, steady = wall + 3_600.0, steady + 3_600.0
+    assert clock.server_now() == 9_600.0
+    wall -= 4_000.0
+    assert clock.server_now() == clock.now() == 9_600.0
+    wall += 4_000.0
+    assert clock.skew == 0.0
+    clock.observe(9_600.0)
+    wall, steady = wall + 3.0, steady + 1.0  # less than can be told from the noise of both
+    assert clock.skew == -4_000.0
+
+
+def test_the_machine_s_own_steady_clock_keeps_what_was_observed() -> None:
+    clock = Clock()
+    clock.observe(time.time() + 7_200.0)
+    assert 7_190 < clock.skew < 7_210
