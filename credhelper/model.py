@@ -161,6 +161,6 @@ class Network:
     `no_proxy` lists hosts to reach without the proxy, as the variable of that name does.
     """
 
-    proxies: Mapping[str, str] | None = None
+    proxies: Mapping[str, str] | None = field(default=None, repr=False)  # an address may hold a password
     ca_bundle: str | None = None
     no_proxy: str | None = None

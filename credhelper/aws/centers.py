@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable
 
@@ -11,6 +12,9 @@ from credhelper.core.clock import Clock
 from credhelper.endpoints import is_loopback
 from credhelper.model import Endpoints, Network, Session, Token
 from credhelper.settings import Settings
+
+# Region, endpoints, proxies, and the rest of the network's settings; unlike these, a dict of proxies has no hash.
+_Key = tuple[str, Endpoints, frozenset[tuple[str, str]] | None, Network]
 
 
 class Centers:
@@ -31,7 +35,7 @@ class Centers:
         self._settings = settings
         self._clock = clock
         self._timeout = timeout
-        self._kept: dict[tuple[str, Endpoints, str], IdentityCenter] = {}
+        self._kept: dict[_Key, IdentityCenter] = {}
         self._lock = threading.Lock()
 
     def endpoints(self, session: Session, token: Token) -> Endpoints:
@@ -47,7 +51,8 @@ class Centers:
         """The client to use with `token`. Raises ConfigError where its endpoint is not a safe one."""
         endpoints = self.endpoints(session, token)
         network = self._settings().network
-        key = (session.region, endpoints, repr(network))
+        proxies = None if network.proxies is None else frozenset(network.proxies.items())
+        key = (session.region, endpoints, proxies, dataclasses.replace(network, proxies=None))
         with self._lock:
             center = self._kept.get(key)
             if center is None:

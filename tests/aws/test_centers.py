@@ -116,3 +116,16 @@ def test_no_proxy_stands_before_this_machine(
     wheel.settings = Settings(network=Network(proxies={"https": "http://proxy:1"}, ca_bundle="/ca"))
     wheel.centers.for_token(SESSION, TOKEN)
     assert seen == [Network(proxies={"https": "http://proxy:1"} if proxied else {}, ca_bundle="/ca")]
+
+
+def test_clients_are_told_apart_by_proxy_and_no_password_is_shown(paths: Paths) -> None:
+    settings = Settings()
+    centers = Centers(LoginRecords(paths.state / "logins"), lambda: settings, Clock())
+    kept = []
+    for proxy in (None, "http://me:hunter2@proxy:1", "http://me:hunter3@proxy:1"):
+        settings = Settings(network=Network(proxies=None if proxy is None else {"https": proxy}))
+        kept.append(centers.for_token(SESSION, FOREIGN))
+        assert kept[-1] is centers.for_token(SESSION, FOREIGN)
+        assert "hunter" not in repr(settings)
+    assert len(set(map(id, kept))) == 3
+    centers.close()
