@@ -13,7 +13,7 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -248,17 +248,25 @@ class TokenCache:
                 if token is not None:
                     yield path, token
 
-    def find(self, session: Session, now: float) -> Found | None:
+    def find(
+        self, session: Session, now: float, *, refused: str | None = None, rejected: Collection[str] = ()
+    ) -> Found | None:
         """The token that `session` uses, or None. Raises TokenUnreadable.
 
         First the session's own file; where that is missing or over for good, a legacy login's file for the same
         start URL that still lives. A token whose `startUrl` is another's is not used.
+
+        Args:
+            refused: an access token that AWS has refused to renew: once it is over, it is so for good.
+            rejected: access tokens that AWS does not accept any more, whatever their dates say.
         """
         own = self.read(session.cache_key)
         if own is not None and own.start_url and normalize_start_url(own.start_url) != session.same_start:
             own = None
-        if own is not None and (own.expires_at > now or own.refreshable(now)):
-            return Found(session.cache_key, own)
+        if own is not None:
+            lives = own.expires_at > now and own.access_token not in rejected
+            if lives or (own.refreshable(now) and own.access_token != refused):
+                return Found(session.cache_key, own)
         if not session.legacy:
             for path, token in self.all():
                 if (

@@ -67,7 +67,7 @@ class Limiter(Generic[_Ticket]):
         """
         while self._started and self._started[0] + 1.0 <= now:
             self._started.popleft()
-        admitted = []
+        admitted: list[_Ticket] = []
         while self._queue:
             priority, number, ticket = self._queue[0]
             if self._waiting.get(ticket) != (priority, number):  # withdrawn, or queued again with a higher priority

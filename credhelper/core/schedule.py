@@ -42,6 +42,16 @@ def backoff(attempts: int, left: float, jitter: float = 0.0) -> float:
     return pause * (1 - jitter / 3)
 
 
+def still_due(moment: float, now: float, longest: float = MAX_BACKOFF) -> float:
+    """`moment`, or now where it lies further ahead than any pause is long: the clock was put back meanwhile."""
+    return now if moment - now > longest + 1.0 else moment
+
+
+def recent(moment: float, now: float, span: float) -> bool:
+    """Whether `moment` lies within the last `span`; one in the future (the clock was put back) does not."""
+    return 0 <= now - moment < span
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """What is known of a session at one moment.
@@ -55,7 +65,7 @@ class View:
         offline: that failure was the network's.
         retry_at: when the next try is due after a failure, or None.
         renew_at: when the renewal is due (jitter included).
-        problem: why the token file cannot be used, where it is there.
+        problem: why the token file cannot be used, where it is there; what was known of it counts while it lives.
     """
 
     expires_at: float | None = None
@@ -108,6 +118,8 @@ def assess(view: View, now: float, warn_before: Sequence[float] = WARN_BEFORE) -
         upcoming = [view.expires_at - before for before in warn_before if view.expires_at - before > now]
         state: State = "expiring" if left <= max(warn_before, default=0.0) or view.refused else "active"
         return Assessment(state, reason, "warn" if upcoming else None, min(upcoming, default=None))
+    if view.problem is not None:
+        return Assessment("expired", view.problem)
     if renewable:
         if view.offline:
             return Assessment("offline", view.failure or "AWS cannot be reached", "renew", view.retry_at or now)
@@ -136,8 +148,11 @@ def due_warning(
 
     Where several are due at once (the machine slept), only the last one is given.
     """
-    if view.expires_at is None or (view.refreshable and view.refused is None):
+    if view.expires_at is None:
         return None
     left = 0.0 if view.rejected else view.expires_at - now
+    unreadable = view.problem is not None and left <= 0
+    if view.refreshable and view.refused is None and not unreadable:
+        return None
     due = [before for before in warn_before if left <= before and (already is None or before < already)]
     return Notice(min(due), view.expires_at) if due else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from credhelper.core.schedule import margin
+from credhelper.core.schedule import margin, recent, still_due
 from credhelper.model import RoleCredentials, RoleKey
 
 # How long credentials that nobody asks for are kept fresh.
@@ -21,6 +21,8 @@ FAILURE_PAUSE = 10.0
 # Credentials that end within this time are over: the date that a caller gets is cut to whole seconds, and it has
 # yet to use them. botocore says "refreshed credentials are still expired" where a person should read what to do.
 _LAST_MOMENT = 2.0
+# No pause of the background is longer; one that seems to be was set before the clock was put back.
+LONGEST_PAUSE = 60.0
 # A refusal (no access to that role) is believed for this long, so that a loop of callers is one call.
 REFUSAL_KEPT = 10.0
 
@@ -56,7 +58,7 @@ class Vault:
             return "fetch"
         if credentials.expires_at - now >= margin(credentials.lifetime):
             return "serve"
-        paused = _recent(entry.fetched_at, now, _pause(credentials)) or _recent(entry.failed_at, now, FAILURE_PAUSE)
+        paused = recent(entry.fetched_at, now, _pause(credentials)) or recent(entry.failed_at, now, FAILURE_PAUSE)
         return "serve" if paused else "fetch"
 
     def live(self, key: RoleKey, now: float) -> RoleCredentials | None:
@@ -69,7 +71,7 @@ class Vault:
     def refusal(self, key: RoleKey, now: float) -> str | None:
         """Why AWS refused `key` a few seconds ago, or None."""
         entry = self._entries.get(key)
-        return entry.refusal if entry is not None and _recent(entry.refused_at, now, REFUSAL_KEPT) else None
+        return entry.refusal if entry is not None and recent(entry.refused_at, now, REFUSAL_KEPT) else None
 
     def keep(self, key: RoleKey, credentials: RoleCredentials, now: float) -> None:
         """Take in a fetched answer. One that ends sooner than what is here is not taken."""
@@ -99,14 +101,14 @@ class Vault:
 
     def due(self, now: float) -> list[RoleKey]:
         """What the background should fetch now: in recent use, and soon too short to hand out."""
-        return [key for key, at in self._plan() if at <= now]
+        return [key for key, at in self._plan(now) if at <= now]
 
-    def next_due(self) -> float | None:
+    def next_due(self, now: float) -> float | None:
         """When `due` or `purge` next has something to do, or None."""
         ends = [e.credentials.expires_at for e in self._entries.values() if e.credentials is not None]
-        return min([*(at for _, at in self._plan()), *ends], default=None)
+        return min([*(at for _, at in self._plan(now)), *ends], default=None)
 
-    def _plan(self) -> list[tuple[RoleKey, float]]:
+    def _plan(self, now: float) -> list[tuple[RoleKey, float]]:
         plan = []
         for key, entry in self._entries.items():
             credentials = entry.credentials
@@ -114,14 +116,16 @@ class Vault:
                 continue
             # Ahead of the moment at which a caller would have to wait for a fetch.
             lead = margin(credentials.lifetime) * 1.25
-            at = max(credentials.expires_at - lead, entry.fetched_at + _pause(credentials), entry.background_after)
-            if at < credentials.expires_at and at - entry.asked_at < IDLE_AFTER:
+            pauses = (entry.fetched_at + _pause(credentials), entry.background_after)
+            at = max(credentials.expires_at - lead, *(still_due(pause, now, LONGEST_PAUSE) for pause in pauses))
+            if at < credentials.expires_at and at - min(entry.asked_at, now) < IDLE_AFTER:
                 plan.append((key, at))
         return plan
 
     def purge(self, now: float) -> None:
         """Drop what has run out, and what is left of it once nobody has asked for two hours."""
         for key, entry in list(self._entries.items()):
+            entry.asked_at = min(entry.asked_at, now)
             if entry.credentials is not None and entry.credentials.expires_at <= now:
                 entry.credentials = None
             if entry.credentials is None and now - entry.asked_at > IDLE_AFTER:
@@ -147,8 +151,3 @@ class Vault:
 
 def _pause(credentials: RoleCredentials) -> float:
     return min(SHORT_ANSWER_PAUSE, credentials.lifetime / 3)
-
-
-def _recent(moment: float, now: float, span: float) -> bool:
-    """Whether `moment` lies within the last `span`; one in the future (the clock was put back) does not."""
-    return 0 <= now - moment < span

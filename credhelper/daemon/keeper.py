@@ -15,7 +15,17 @@ from credhelper.aws.tokens import Found, TokenCache
 from credhelper.core.clock import Clock
 from credhelper.core.limiter import Priority
 from credhelper.core.report import SessionReport
-from credhelper.core.schedule import Assessment, Notice, View, assess, backoff, due_warning, renew_at
+from credhelper.core.schedule import (
+    Assessment,
+    Notice,
+    View,
+    assess,
+    backoff,
+    due_warning,
+    recent,
+    renew_at,
+    still_due,
+)
 from credhelper.core.verdicts import Verdict, judge
 from credhelper.daemon.calls import Calls
 from credhelper.errors import CredhelperError, TokenUnreadable, UpstreamError
@@ -72,6 +82,10 @@ class Keeper:
         self._looking: asyncio.Task[None] | None = None
         self._signature: tuple[int, int, int] | None = None
         self._takes = 0
+        # The own access token that AWS refused to renew, with the reason, and those that it no longer accepts.
+        # They are remembered while another login's token is in use.
+        self._spent: tuple[str, str] | None = None
+        self._dead: set[str] = set()
 
     @property
     def renewing(self) -> bool:
@@ -87,16 +101,17 @@ class Keeper:
         """What is known, for the pure core."""
         if self._found is None:
             return View(problem=self._problem)
-        token = self._found.token
+        token, now = self._found.token, self._tools.clock.now()
         return View(
             expires_at=token.expires_at,
-            refreshable=not self._found.borrowed and token.refreshable(self._tools.clock.now()),
+            refreshable=not self._found.borrowed and token.refreshable(now),
             refused=self._refused,
             rejected=self._rejected,
             failure=self._failure,
             offline=self._offline,
-            retry_at=self._retry_at,
+            retry_at=None if self._retry_at is None else still_due(self._retry_at, now),
             renew_at=renew_at(token.expires_at, self._lifetime, self._jitter),
+            problem=self._problem,
         )
 
     def assess(self) -> Assessment:
@@ -154,14 +169,20 @@ class Keeper:
                 _LOG.exception("session %s: its token cannot be read in an unforeseen way", self.session.name)
             self._problem, self._signature = problem, signature
             return
-        if self._problem and problem is None and found is not None:
+        if self._problem and found is not None:
             _LOG.info("session %s: its token file can be read again", self.session.name)
+            if self._failure == self._problem:
+                self._failure = self._retry_at = None
+                self._attempts = 0
         self._problem = problem
         self._signature = signature
         self._take(found, lifetime, "another program")
 
     def _find(self) -> tuple[Found | None, float]:
-        found = self._tools.cache.find(self.session, self._tools.clock.now())
+        refused = None if self._spent is None else self._spent[0]
+        found = self._tools.cache.find(
+            self.session, self._tools.clock.now(), refused=refused, rejected=frozenset(self._dead)
+        )
         if found is None:
             return None, 0.0
         return found, renewal.known_lifetime(self._tools.records, found.key, found.token)
@@ -186,6 +207,10 @@ class Keeper:
         self._found = found
         if new:
             self._reset()
+            access_token = found.token.access_token
+            self._rejected = access_token in self._dead
+            if self._spent is not None and self._spent[0] == access_token:
+                self._refused = self._spent[1]
             self._lifetime = lifetime
             self._jitter = random.random()  # noqa: S311 - spreads load, guards nothing
             _LOG.info("session %s: token %s", self.session.name, f"renewed by {by}" if not login else "found")
@@ -197,7 +222,8 @@ class Keeper:
 
     def forget(self) -> None:
         """Drop what is known; the next look finds what is there."""
-        self._found = self._unsaved = self._signature = None
+        self._found = self._unsaved = self._signature = self._spent = None
+        self._dead.clear()
         self._reset()
 
     # Renewal
@@ -211,12 +237,13 @@ class Keeper:
     def may_try(self) -> bool:
         """Whether a caller who waits may have a renewal tried before its turn: not in the first moments after a
         failure, else a swarm of callers would undo the backoff."""
-        return self._failure is None or self._tools.clock.now() - self._failed_at >= _CALLERS_PAUSE
+        return self._failure is None or not recent(self._failed_at, self._tools.clock.now(), _CALLERS_PAUSE)
 
     def reject(self, access_token: str) -> None:
         """AWS did not accept this access token: whatever its date says, it is over."""
         if self._found is not None and self._found.token.access_token == access_token and not self._rejected:
             self._rejected = True
+            self._dead.add(access_token)
             _LOG.warning("session %s: AWS no longer accepts the access token", self.session.name)
 
     def renew(self) -> asyncio.Task[None]:
@@ -252,23 +279,24 @@ class Keeper:
                     return outcome, renewal.known_lifetime(tools.records, self.session.cache_key, outcome.token)
                 return outcome, outcome.token.lifetime if outcome.token is not None else 0.0
 
-            outcome, lifetime = await tools.calls.run(Priority.TOKEN, renew)
+            self._ended(*await tools.calls.run(Priority.TOKEN, renew))
         except UpstreamError as error:
             self._failed(error)
         except TokenUnreadable as error:
-            self._retry(f"the token file cannot be understood: {error.message}", offline=False)
+            self._retry(error.message, offline=False)
+            self._problem, self._signature = error.message, None
         except CredhelperError as error:
             self._retry(error.message, offline=False)
         except Exception:  # noqa: BLE001 - one session's surprise must not end the daemon
             _LOG.exception("session %s: the renewal failed in an unforeseen way", self.session.name)
             self._retry("the renewal failed in an unforeseen way; see the daemon's log", offline=False)
-        else:
-            self._ended(outcome, lifetime)
 
     def _ended(self, outcome: renewal.Outcome, lifetime: float) -> None:
         token = outcome.token
         # Whatever is in the file now, the next look reads it: somebody may have written since.
         self._signature = None
+        if outcome.result is not renewal.Result.UNSAVED:
+            self._problem = None
         if outcome.result is renewal.Result.GONE or token is None:
             self._take(None, 0.0, "")
             return
@@ -298,6 +326,9 @@ class Keeper:
         judgement = judge(error)
         if judgement.verdict is Verdict.LOGIN:
             self._refused = judgement.reason
+            if self._found is not None:
+                self._spent = self._found.token.access_token, judgement.reason
+            self._signature = None  # another login's token may serve from now on
             self._retry_at = None
             _LOG.warning("session %s: not renewed: %s (%s)", self.session.name, judgement.reason, error.code)
         else:

@@ -512,3 +512,25 @@ def test_half_a_character_in_any_file_is_passed_over(cache: TokenCache) -> None:
     found = cache.find(SESSION, NOW)
     assert found is not None
     assert found.borrowed
+
+
+# --- an own token that is over for good -----------------------------------------------------------------------------
+
+
+def test_own_token_that_cannot_be_renewed_any_more_gives_way_to_a_legacy_one(cache: TokenCache) -> None:
+    put(cache, "work", raw(accessToken="own"))
+    put(cache, URL, raw(accessToken="legacy", expiresAt=format_date(NOW + 9000)))
+
+    def found(now: float, **known: Any) -> str:
+        token = cache.find(SESSION, now, **known)
+        assert token is not None
+        return token.token.access_token
+
+    late = NOW + 3601
+    assert found(late) == "own"
+    assert found(late, refused="another") == "own"
+    assert found(late, refused="own") == "legacy"
+    assert found(NOW, refused="own") == "own"
+    assert found(NOW, refused="own", rejected={"own"}) == "legacy"
+    assert found(NOW, rejected={"own"}) == "own"  # it can be renewed
+    assert found(NOW + 9001, refused="own") == "own"

@@ -16,7 +16,9 @@ from credhelper.core.schedule import (
     backoff,
     due_warning,
     margin,
+    recent,
     renew_at,
+    still_due,
 )
 
 NOW = 1_800_000_000.0
@@ -160,8 +162,13 @@ def test_what_comes_next_always_makes_sense(view: View) -> None:
         assert assessment.next_action is None
     if view.refused is not None:
         assert assessment.next_action != "renew"
-    if view.refreshable and view.refused is None and view.expires_at is not None:
+    lives = view.expires_at is not None and view.expires_at > NOW and not view.rejected
+    readable = view.expires_at is not None and view.problem is None
+    if view.refreshable and view.refused is None and (lives or readable):
         assert assessment.next_action == "renew"
+    if view.problem is not None and not lives:
+        assert assessment.login_needed
+        assert assessment.reason == "problem"
 
 
 # --- warnings -------------------------------------------------------------------------------------------------------
@@ -222,3 +229,24 @@ def test_warnings_only_ever_get_later(moments: list[float], before: list[float])
             seen.append(notice.before)
             already = notice.before
     assert all(later < earlier for earlier, later in itertools.pairwise(seen))
+
+
+def test_the_end_of_what_cannot_be_read_is_told_though_it_could_have_been_renewed() -> None:
+    view = View(expires_at=NOW, refreshable=True, problem="cannot be understood")
+    assert due_warning(view, NOW - 1, None) is None
+    assert due_warning(view, NOW, None) == Notice(0.0, NOW)
+
+
+# --- a clock that is put back ---------------------------------------------------------------------------------------
+
+
+def test_no_pause_is_longer_than_the_longest() -> None:
+    assert still_due(NOW + 60, NOW) == NOW + 60
+    assert still_due(NOW - 5, NOW) == NOW - 5
+    assert still_due(NOW + 3 * 3600, NOW) == NOW
+
+
+def test_a_moment_in_the_future_is_long_ago() -> None:
+    assert recent(NOW - 1, NOW, 2.0)
+    assert not recent(NOW - 2, NOW, 2.0)
+    assert not recent(NOW + 1, NOW, 2.0)

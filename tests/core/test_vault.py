@@ -36,7 +36,7 @@ def test_cold() -> None:
     assert vault.live(KEY, NOW) is None
     assert vault.expiry(KEY) is None
     assert len(vault) == 0
-    assert vault.next_due() is None
+    assert vault.next_due(NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_clock_put_back_does_not_prolong_a_refusal() -> None:
 
 def test_background_comes_before_a_caller_would_have_to_wait() -> None:
     vault = filled()
-    due = vault.next_due()
+    due = vault.next_due(NOW)
     assert due == NOW + HOUR - 1500
     assert vault.due(due - 0.1) == []
     assert vault.due(due) == [KEY]
@@ -173,7 +173,7 @@ def test_background_renews_for_two_hours_after_the_last_question() -> None:
     vault.keep(KEY, credentials(now), now)
     while True:
         vault.purge(now)
-        due = vault.next_due()
+        due = vault.next_due(now)
         if due is None:
             break
         assert due > now  # else the loop would spin
@@ -193,7 +193,7 @@ def test_background_waits_after_a_failure() -> None:
     vault.postpone(KEY, due + 30)
     vault.postpone(OTHER, due + 30)
     assert vault.due(due + 29) == []
-    assert vault.next_due() == due + 30
+    assert vault.next_due(due) == due + 30
     assert vault.due(due + 30) == [KEY]
 
 
@@ -240,7 +240,7 @@ def test_the_next_moment_never_stays_in_the_past(steps: list[tuple[str, float, f
         vault.purge(now)
         for key in vault.due(now):
             vault.postpone(key, now + 1.0)
-        due = vault.next_due()
+        due = vault.next_due(now)
         assert due is None or due > now
 
 
@@ -273,3 +273,27 @@ def test_used_since() -> None:
     vault.ask(OTHER, NOW)
     assert vault.used_since(KEY.session, NOW) == [KEY]
     assert vault.used_since(KEY.session, NOW + 1) == []
+
+
+# --- a clock that is put back ---------------------------------------------------------------------------------------
+
+
+def test_pauses_that_were_set_before_the_clock_was_put_back_are_over() -> None:
+    ahead = NOW + 3 * HOUR
+    vault = Vault()
+    vault.ask(KEY, ahead)
+    vault.keep(KEY, credentials(NOW), ahead)
+    vault.failed(KEY, ahead)
+    vault.postpone(KEY, ahead + 30)
+    late = NOW + HOUR - 1400
+    assert vault.due(late) == [KEY]
+    assert vault.next_due(late) == late
+    assert vault.ask(KEY, NOW + HOUR - 1000) == "fetch"
+
+
+def test_what_was_asked_for_before_the_clock_was_put_back_is_not_kept_for_longer() -> None:
+    vault = Vault()
+    vault.ask(KEY, NOW + 100 * HOUR)
+    vault.keep(KEY, credentials(NOW, 12 * HOUR), NOW)
+    vault.purge(NOW)
+    assert vault.next_due(NOW) == NOW + 12 * HOUR

@@ -8,7 +8,7 @@ import pytest
 
 from credhelper.aws.tokens import TokenCache
 from credhelper.errors import CredhelperError
-from credhelper.model import Token
+from credhelper.model import Session, Token
 from credhelper.standin import Fault
 from tests.daemon.inside import Inside
 from tests.machine import Hands
@@ -289,3 +289,100 @@ async def test_secrets_are_not_in_the_log(inside: Inside, hands: Hands, log: pyt
         await inside.turn()
         await inside.credentials()
     assert not [secret for secret in inside.machine.standin.secrets() if secret in log.text]
+
+
+# --- a token file that stays garbage --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("garbage", [b"{", b"", b"\0\xff"])
+async def test_garbage_beyond_the_end_needs_a_login(
+    inside: Inside, hands: Hands, log: pytest.LogCaptureFixture, garbage: bytes
+) -> None:
+    whole = inside.machine.token_file.read_bytes()
+    inside.machine.token_file.write_bytes(garbage)
+    hands.forward(3700)
+    line = await inside.refused(3)
+    assert line.count("cannot be understood") == 1
+    assert line.endswith("Run: credhelper login corp")
+    await inside.turn()
+    (session,) = (await inside.status())["sessions"]
+    assert (session["state"], session["next_action"]) == ("expired", None)
+    assert session["reason"].count("the token file") == 1
+    await inside.until(lambda: lines(log, "has ended; run: credhelper login corp"))
+    assert inside.calls(RENEW) == 0
+    inside.machine.token_file.write_bytes(whole)
+    assert await inside.got()  # it was only another program, writing slowly
+    assert inside.calls(RENEW) == 1
+
+
+async def test_login_mends_a_file_that_was_garbage(inside: Inside, hands: Hands) -> None:
+    inside.machine.token_file.write_bytes(b"{")
+    hands.forward(3700)
+    await inside.refused(3)
+    inside.machine.log_in()
+    assert await inside.got()
+    assert inside.state == "active"
+
+
+# --- a clock that is put back ---------------------------------------------------------------------------------------
+
+
+async def test_failure_before_the_clock_was_put_back_holds_nothing_up(inside: Inside, hands: Hands) -> None:
+    hands.forward(3 * 3600)
+    with inside.machine.standin.fault(RENEW, Fault.reset()):
+        await inside.refused(1)
+        assert inside.state == "offline"
+        assert not inside.keeper.may_try()
+        assert not inside.keeper.renewal_due()
+    hands.forward(-2 * 3600 + 60)
+    assert inside.keeper.may_try()
+    assert inside.keeper.renewal_due()
+    assert await inside.got()
+
+
+# --- another login's token ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["over", "rejected"])
+async def test_legacy_token_serves_once_the_own_session_is_refused(inside: Inside, hands: Hands, how: str) -> None:
+    machine = inside.machine
+    machine.standin.revoke_sessions()
+    if how == "over":
+        hands.forward(3700)
+    legacy = Session("x", machine.session.start_url, machine.session.region, legacy=True)
+    machine.log_in(legacy)
+    await inside.got()
+    for _ in range(3):
+        await inside.turn()
+        assert inside.keeper.found is not None
+        assert inside.keeper.found.borrowed
+        assert inside.state == "active"
+    assert inside.calls(RENEW) == 1
+    hands.forward(9 * 3600)
+    line = await inside.refused(3)
+    assert line.endswith("AWS has ended the session. Run: credhelper login corp")
+    assert inside.calls(RENEW) == 1  # the answer is known
+    machine.log_in()
+    assert await inside.got()
+    assert inside.keeper.found is not None
+    assert not inside.keeper.found.borrowed
+
+
+# --- surprises ------------------------------------------------------------------------------------------------------
+
+
+async def test_surprise_while_it_decides_what_is_due_does_not_end_the_daemon(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> bool:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inside.keeper, "renewal_due", fail)
+        for _ in range(3):
+            await inside.turn()
+        await inside.until(lambda: lines(caplog, "in an unforeseen way"))
+    assert not inside.ended
+    assert lines(caplog, "in an unforeseen way") == 1
+    caplog.clear()
+    assert await inside.got()
