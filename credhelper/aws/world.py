@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from credhelper import resources
 from credhelper.aws.config import ConfigFile, profiles_of, read_config, read_credentials, sessions_of
-from credhelper.errors import CredhelperError
+from credhelper.errors import ConfigError, CredhelperError
 from credhelper.model import Profile, Session
 from credhelper.paths import Paths
 
@@ -39,6 +40,7 @@ class World:
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
         self._files: dict[Path, _File] = {}
+        self._folder = Path("/")
 
     @classmethod
     def of(cls, paths: Paths, environ: Mapping[str, str]) -> World:
@@ -46,7 +48,8 @@ class World:
         world = cls(paths)
         chosen = paths.config_file(environ)
         if not chosen.is_absolute():
-            chosen = Path.cwd() / chosen
+            world._folder = Path.cwd()
+            chosen = world._folder / chosen
         world._files[chosen] = world._read(chosen, world._signature(chosen))
         world.refresh()
         return world
@@ -60,7 +63,12 @@ class World:
             signature = self._signature(path)
             known = files.get(path)
             if known is None or known.signature != signature:
-                files[path] = self._read(path, signature)
+                try:
+                    files[path] = self._read(path, signature)
+                except Exception as error:  # noqa: BLE001 - one file's surprise must harm no other
+                    files[path] = self._still(
+                        known, signature, f"{path} cannot be understood ({type(error).__name__})"
+                    )
         changed = files != self._files
         self._files = files  # replaced, not changed: others may be going through the old one
         return changed
@@ -91,23 +99,36 @@ class World:
                 found.setdefault(profile.name, profile)
         return list(found.values())
 
-    def session_named(self, name: str, config: str | None = None) -> Session | None:
-        """The `[sso-session NAME]` that a caller means: of the file `config` if that is known, else the first."""
+    def session_named(self, name: str, config: str | None = None, folder: str | None = None) -> Session | None:
+        """The `[sso-session NAME]` that a caller means, or None where no known file has one.
+
+        Args:
+            name: of the section.
+            config: the caller's AWS_CONFIG_FILE, as written there; None for the first file that has the section.
+            folder: the caller's working folder, from which a relative `config` is meant.
+
+        Raises ConfigError where `config` is not known and the others do not agree on what NAME is: a token of one
+        organization must not serve a profile of another.
+        """
         files = self._files
         if config:
-            chosen = files.get(Path(config))
-            if chosen is not None:
-                for session in chosen.sessions:
-                    if session.name == name and not session.legacy:
+            chosen = self._chosen(config, folder)
+            for path, file in files.items():
+                if _plain(path) == chosen:
+                    for session in _named(name, [file]):
                         return session
-        for session in self._all_sessions():
-            if session.name == name and not session.legacy:
-                return session
-        return None
+        candidates = list(_named(name, files.values()))
+        if config and len({session.same_start for session in candidates}) > 1:
+            raise ConfigError(
+                f"the AWS config {config} is not known to credhelper, and others disagree on [sso-session {name}]",
+                "Run, with the same AWS_CONFIG_FILE: credhelper enable",
+            )
+        return next(iter(candidates), None)
 
-    def _all_sessions(self) -> Iterator[Session]:
-        for file in self._files.values():
-            yield from file.sessions
+    def _chosen(self, config: str, folder: str | None) -> Path:
+        if config == "~" or config.startswith("~/"):
+            return _plain(self._paths.home / config[2:])
+        return _plain(Path(folder or self._folder) / config)
 
     def _signature(self, config: Path) -> _Signature:
         def of(path: Path) -> tuple[int, int, int] | None:
@@ -147,6 +168,17 @@ class World:
             _LOG.warning("%s; what it said before still counts", problem)
         old = known or _File(signature)
         return _File(signature, old.sessions, old.profiles, problem)
+
+
+def _named(name: str, files: Iterable[_File]) -> Iterator[Session]:
+    for file in files:
+        for session in file.sessions:
+            if session.name == name and not session.legacy:
+                yield session
+
+
+def _plain(path: Path) -> Path:
+    return Path(os.path.normpath(path))
 
 
 def _says_nothing(config: ConfigFile) -> bool:

@@ -60,6 +60,7 @@ class App:
         self._clock = clock or Clock()
         self._settings = Settings()
         self._settings_problem: str | None = None
+        self._surprise: str | None = None
         self._world_problem: str | None = None
         self._world = world or World(paths)
         self._singleton = Singleton(paths)
@@ -131,9 +132,15 @@ class App:
         """Keep everything alive until `stop` or a signal."""
         try:
             while not self._stopping:
-                self._act()
+                try:
+                    self._act()
+                    pause = self._pause()
+                except Exception as error:  # noqa: BLE001 - one session's surprise must not end the daemon
+                    if self._surprise != repr(error):
+                        _LOG.exception("what is due could not be seen to, in an unforeseen way; it is tried again")
+                    self._surprise, pause = repr(error), SWEEP
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._pause()):
+                    async with asyncio.timeout(pause):
                         await self._wake.wait()
                 self._wake.clear()
                 if self._dirty and not self._stopping:
@@ -209,7 +216,7 @@ class App:
             at = keeper.assess().next_action_at
             if at is not None and not keeper.renewing:
                 moments.append(at)
-        due = self._broker.vault.next_due()
+        due = self._broker.vault.next_due(self._clock.server_now())
         if due is not None:
             moments.append(due - self._clock.skew)
         return min(max(min(moments) - now, 0.02), SWEEP)
@@ -286,11 +293,13 @@ class App:
         self._stopping = True
         self._wake.set()
 
-    async def _keeper_for(self, name: str, config: str | None) -> Keeper | None:
-        session = self._world.session_named(name, config)
+    async def _keeper_for(self, name: str, config: str | None, folder: str | None) -> Keeper | None:
+        session = None
+        with contextlib.suppress(ConfigError):
+            session = self._world.session_named(name, config, folder)
         if session is None:
             await self._tools.calls.aside(self._world.refresh)
-            session = self._world.session_named(name, config)
+            session = self._world.session_named(name, config, folder)
         if session is None:
             return None
         return self._keepers.setdefault(session.id, Keeper(session, self._tools))

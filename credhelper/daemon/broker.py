@@ -7,6 +7,7 @@ import functools
 import json
 import logging
 import random
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
@@ -17,8 +18,17 @@ from credhelper.core.report import date
 from credhelper.core.vault import Vault
 from credhelper.core.verdicts import Judgement, Verdict, judge, throttled
 from credhelper.daemon.calls import Urgency
-from credhelper.errors import EXIT_FAILURE, EXIT_LOGIN_NEEDED, EXIT_OK, EXIT_USAGE, CredhelperError, UpstreamError
+from credhelper.errors import (
+    EXIT_FAILURE,
+    EXIT_LOGIN_NEEDED,
+    EXIT_OK,
+    EXIT_USAGE,
+    ConfigError,
+    CredhelperError,
+    UpstreamError,
+)
 from credhelper.model import RoleCredentials, RoleKey, Session, Token
+from credhelper.terminal import printable
 
 if TYPE_CHECKING:
     from credhelper.aws.identity_center import IdentityCenter
@@ -34,6 +44,17 @@ _BACKGROUND_PAUSE = 30.0
 # Before the same call is made again; in all within what a caller waits.
 _THROTTLE_PAUSES = (0.4, 1.2)
 
+# What an account and a role can be called (AWS's own limits): nothing else is worth a place in memory, or a call.
+_ACCOUNT = re.compile("[0-9]{12}")
+_LONGEST_ROLE = 64
+_NO_ACCOUNT = (
+    "the helper line in the AWS config names no account of 12 digits. Correct sso_account_id, run: credhelper enable"
+)
+_NO_ROLE = (
+    "the helper line in the AWS config names no role of at most 64 characters. "
+    "Correct sso_role_name, run: credhelper enable"
+)
+
 Reply = tuple[int, bytes]
 
 
@@ -41,13 +62,17 @@ class Broker:
     """Hands out role credentials.
 
     Args:
-        keeper_for: gives the keeper of a session's name as a caller means it (name, config file), or None.
+        keeper_for: gives the keeper of a session's name as a caller means it (name, config file, working
+            folder), or None.
         tools: shared with the keepers.
         leases: logins under way.
     """
 
     def __init__(
-        self, keeper_for: Callable[[str, str | None], Awaitable[Keeper | None]], tools: Tools, leases: Leases
+        self,
+        keeper_for: Callable[[str, str | None, str | None], Awaitable[Keeper | None]],
+        tools: Tools,
+        leases: Leases,
     ) -> None:
         self.vault = Vault()
         self.hand_outs = 0
@@ -73,9 +98,18 @@ class Broker:
             )
         except (KeyError, ValueError):
             return EXIT_USAGE, _line("the helper line in the AWS config is damaged. Run: credhelper enable")
-        config = fields.get(b"config", b"").decode("utf-8", "surrogateescape") or None
+        if not _ACCOUNT.fullmatch(account):
+            return EXIT_USAGE, _line(_NO_ACCOUNT)
+        if len(role) > _LONGEST_ROLE or not role.isprintable():
+            return EXIT_USAGE, _line(_NO_ROLE)
+        config, folder = (
+            fields.get(key, b"").decode("utf-8", "surrogateescape") or None for key in (b"config", b"folder")
+        )
         started = asyncio.get_running_loop().time()
-        keeper = await self._keeper_for(name, config)
+        try:
+            keeper = await self._keeper_for(name, config, folder)
+        except ConfigError as error:
+            return EXIT_FAILURE, _line(str(error))
         if keeper is None:
             return EXIT_FAILURE, _line(
                 f"the AWS config has no [sso-session {name}]. Write it again, or run: credhelper disable, then enable"
@@ -170,7 +204,7 @@ class Broker:
     async def _fly(self, keeper: Keeper, key: RoleKey, urgency: Urgency) -> None:
         forgotten = self._times_forgotten(key)
         if keeper.assess().state in {"renewing", "offline"} and keeper.may_try():
-            await keeper.renew()
+            await self._renew(keeper)
         for attempt in (1, 2):
             found = keeper.found
             if found is None or keeper.assess().login_needed:
@@ -194,13 +228,19 @@ class Broker:
                 if verdict is not Verdict.LOGIN or attempt == 2:
                     raise
                 keeper.reject(token.access_token)
-                await keeper.renew()
+                await self._renew(keeper)
                 continue
             self.fetches += 1
             # A logout or a `forget` while AWS answered: the answer is dropped.
             if keeper.found is not None and forgotten == self._times_forgotten(key):
                 self.vault.keep(key, credentials, self._tools.clock.server_now())
             return
+
+    @staticmethod
+    async def _renew(keeper: Keeper) -> None:
+        await keeper.renew()
+        if keeper.assess().login_needed:
+            await keeper.look()  # another login's token may still live
 
     async def _patiently(self, urgency: Urgency, call: Callable[[], RoleCredentials]) -> RoleCredentials:
         """Make one call, again where AWS throttles it: the person's other tools share the limit."""
@@ -253,8 +293,8 @@ def _sorry(key: RoleKey, judgement: Judgement) -> str:
 
 
 def _line(message: str) -> bytes:
-    """One line for stderr; what came from files or the network cannot smuggle in a second one."""
-    return f"credhelper: {' '.join(message.split())}\n".encode("utf-8", "replace")
+    """One line for stderr; what came from files or the network cannot add a second one or steer the terminal."""
+    return f"credhelper: {printable(' '.join(message.split()))}\n".encode()
 
 
 def _render(credentials: RoleCredentials, key: RoleKey) -> bytes:

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from credhelper import resources
+from credhelper.aws import world as world_module
+from credhelper.aws.config import ConfigFile, read_config
 from credhelper.aws.world import World
+from credhelper.errors import ConfigError
 from credhelper.model import Session
 from credhelper.paths import Paths
 from tests.machine import profile, section
@@ -141,8 +144,51 @@ def test_the_caller_s_config_decides_which_session_of_a_name(paths: Paths, confi
     assert world.session_named("corp") == CORP
     assert world.session_named("corp", str(config)) == CORP
     assert world.session_named("corp", str(second)) == CORP_2
-    assert world.session_named("corp", "/nobody/knows/it") == CORP
     assert world.session_named("lab", str(config)) == LAB
+
+
+@pytest.mark.parametrize("named", ["/nobody/knows/it", "nobody-knows-it", "~/nobody-knows-it", "~nobody/config"])
+def test_unknown_config_leaves_no_guess(paths: Paths, config: Path, second: Path, named: str) -> None:
+    world = seen(paths)
+    with pytest.raises(ConfigError, match=r"disagree on \[sso-session corp\].*Run, with the same AWS_CONFIG_FILE"):
+        world.session_named("corp", named)
+    assert world.session_named("lab", named) == LAB
+    second.write_text(section(CORP))
+    world.refresh()
+    assert world.session_named("corp", named) == CORP
+
+
+@pytest.mark.parametrize(
+    ("named", "folder"),
+    [
+        ("~/work/aws-config", None),
+        ("~/work/../work//aws-config", "/"),
+        ("aws-config", "work"),
+        ("../work/aws-config", ".aws"),
+        ("./work/aws-config", ""),
+    ],
+)
+def test_config_as_the_caller_writes_it(
+    paths: Paths, config: Path, second: Path, home: Path, named: str, folder: str | None
+) -> None:
+    at = None if folder is None else str(home / folder)
+    assert seen(paths).session_named("corp", named, at) == CORP_2
+
+
+def test_surprise_in_one_config_harms_no_other(
+    paths: Paths, config: Path, second: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    read = read_config
+
+    def fail_for_one(path: Path) -> ConfigFile:
+        if path == second:
+            raise ZeroDivisionError
+        return read(path)
+
+    monkeypatch.setattr(world_module, "read_config", fail_for_one)
+    world = seen(paths)
+    assert world.sessions() == [CORP]
+    assert "ZeroDivisionError" in world.problems[second]
 
 
 def test_of_two_profiles_of_a_name_the_first_file_s_is_shown(paths: Paths, config: Path, second: Path) -> None:

@@ -511,3 +511,45 @@ async def test_surprise_in_the_background_is_logged_once_and_harms_nobody(
     await inside.app._broker.refresh(inside.keeper, key)
     assert inside.app._broker.fetches == 2
     assert await inside.got()
+
+
+# --- names that cannot be -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("account", "role"),
+    [
+        ("12345678901", ROLE),
+        ("1234567890123", ROLE),
+        ("12345678901x", ROLE),
+        (ACCOUNT, "r" * 65),
+        (ACCOUNT, "a\x1b[31m"),
+        (ACCOUNT, "a\nb"),
+        (ACCOUNT, "a\udcff"),
+    ],
+)
+async def test_no_such_account_or_role_can_be(inside: Inside, account: str, role: str) -> None:
+    line = await inside.refused(2, account=names.encode_name(account), role=names.encode_name(role))
+    assert line.endswith("run: credhelper enable")
+    assert inside.app._broker.vault._entries == {}
+    assert inside.calls(FETCH) == 0
+
+
+async def test_line_cannot_steer_the_terminal(inside: Inside) -> None:
+    line = await inside.refused(1, session=names.encode_name("a\x1b]0;title\x07\u202eb\udcff"))
+    assert line.isprintable()
+    assert r"\x1b]0;title\x07\u202eb\udcff" in line
+
+
+async def test_config_that_nobody_knows_leaves_no_guess(inside: Inside) -> None:
+    """One name, two start URLs: a token of the one must not serve a profile of the other."""
+    home = inside.machine.paths.home
+    (home / "other-config").write_text(section(Session("corp", "https://d-other.awsapps.com/start", "eu-west-1")))
+    await asyncio.to_thread(resources.remember_config, inside.machine.paths, home / "other-config")
+    await inside.turn()
+    assert await inside.got(config="~/.aws/config")
+    assert await inside.got(config="config", folder=str(home / ".aws"))
+    assert "not logged in" in await inside.refused(3, config="~/other-config")
+    assert "not logged in" in await inside.refused(3, config="other-config", folder=str(home))
+    line = await inside.refused(1, config="other-config", folder="/")
+    assert line.endswith("disagree on [sso-session corp]. Run, with the same AWS_CONFIG_FILE: credhelper enable")
