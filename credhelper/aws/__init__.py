@@ -2,6 +2,5 @@
 
 import logging
 
-# Commands keep no log. Without any handler a warning would go to stderr, which is an AWS client's where the helper
-# serves directly.
+# Commands keep no log, and a warning that nobody handles would go to stderr.
 logging.getLogger("credhelper").addHandler(logging.NullHandler())

@@ -80,6 +80,12 @@ def test_warnings_stay_out_of_stderr(machine: Machine) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_commands_without_a_log_are_silent_about_warnings() -> None:
+    script = "import logging, credhelper.aws.world\nlogging.getLogger('credhelper.aws.world').warning('x')"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
 def test_silence_ends_at_the_deadline(machine: Machine) -> None:
     machine.standin.fault("GetRoleCredentials", Fault.silence())
     done = served("--until", str(time.monotonic()), "--", "corp", ACCOUNT, ROLE)
