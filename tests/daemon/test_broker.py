@@ -414,6 +414,7 @@ async def test_all_in_all_five_seconds_whatever_comes_together(
     inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The wait for a login begins with the request, not after AWS has taken its time."""
+    await inside.got(role=OTHER)  # the first call loads botocore
     monkeypatch.setattr(broker, "ANSWER_WITHIN", 1.5)
     inside.machine.write_settings("wait_for_login = 1.5")
     await inside.turn()
