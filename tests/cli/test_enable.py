@@ -138,6 +138,16 @@ def test_wrong_usage(config_file: Path, command: click.Command, arguments: list[
         run(command, *arguments, "--yes")
 
 
+@pytest.mark.usefixtures("config_file")
+@pytest.mark.parametrize("arguments", [["--yes"], ["--all", "a"], ["a"]], ids=["no name", "both", "no terminal"])
+def test_failures_read_on_after_the_programs_name(arguments: list[str]) -> None:
+    with pytest.raises(CredhelperError) as caught:
+        run(enable.command, *arguments)
+    message = caught.value.message
+    assert not message[0].isupper()
+    assert not message.endswith(".")
+
+
 def test_another_file_is_remembered(
     home: Path, tmp_path: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
