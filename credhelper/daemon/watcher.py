@@ -65,6 +65,8 @@ class Watcher:
     def watch(self, folders: Collection[Path], files: Collection[Path]) -> None:
         """Watch these folders and files and no others. For what does not exist its nearest ancestor that does is
         watched, so that its appearance is noticed; call this again then. Blocks; safe for use by several threads."""
+        # A dotfile that is a link changes where it leads to, and no event is made for the link itself.
+        files = {*files, *(Path(os.path.realpath(file)) for file in files)}
         with self._lock:
             self._handler.care_for(folders, files)
             self._watch({_existing(folder) for folder in (*folders, *(file.parent for file in files))})

@@ -154,6 +154,18 @@ async def test_login_of_another_client_is_noticed_at_once(inside: Inside) -> Non
     await inside.until(lambda: inside.state == "logged_out")
 
 
+async def test_change_behind_a_linked_config_is_noticed_at_once(inside: Inside, tmp_path: Path) -> None:
+    config = inside.machine.paths.aws / "config"
+    target = tmp_path / "dotfiles-config"
+    target.write_bytes(config.read_bytes())
+    config.unlink()
+    config.symlink_to(target)
+    await inside.turn()
+    added = "\n[sso-session added]\nsso_start_url = https://added.awsapps.com/start\nsso_region = eu-west-1\n"
+    target.write_text(target.read_text() + added)
+    await inside.until(lambda: any(session.name == "added" for session in inside.app._world.sessions()))
+
+
 async def test_half_a_login_is_noticed_once_it_is_whole(inside: Inside) -> None:
     whole = inside.machine.token_file.read_bytes()
     inside.machine.token_file.unlink()
