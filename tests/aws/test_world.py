@@ -130,7 +130,7 @@ def test_what_was_taken_out_is_gone(paths: Paths, config: Path) -> None:
 
 @pytest.fixture
 def second(paths: Paths, config: Path, home: Path) -> Path:
-    path = home / "work" / "aws-config"
+    path = home / "elsewhere" / "aws-config"
     path.parent.mkdir()
     path.write_text(section(CORP_2) + section(LAB) + profile("dev", paths, "lab") + profile("ci", paths, "corp"))
     resources.remember_config(paths, path)
@@ -161,11 +161,11 @@ def test_unknown_config_leaves_no_guess(paths: Paths, config: Path, second: Path
 @pytest.mark.parametrize(
     ("named", "folder"),
     [
-        ("~/work/aws-config", None),
-        ("~/work/../work//aws-config", "/"),
-        ("aws-config", "work"),
-        ("../work/aws-config", ".aws"),
-        ("./work/aws-config", ""),
+        ("~/elsewhere/aws-config", None),
+        ("~/elsewhere/../elsewhere//aws-config", "/"),
+        ("aws-config", "elsewhere"),
+        ("../elsewhere/aws-config", ".aws"),
+        ("./elsewhere/aws-config", ""),
     ],
 )
 def test_config_as_the_caller_writes_it(
@@ -202,7 +202,7 @@ def test_a_command_sees_its_own_config_first(
     assert World.of(paths, {"AWS_CONFIG_FILE": str(second)}).files == [second, config]
     monkeypatch.chdir(second.parent)
     assert World.of(paths, {"AWS_CONFIG_FILE": "aws-config"}).session_named("corp") == CORP_2
-    assert World.of(paths, {"AWS_CONFIG_FILE": "~/work/aws-config"}).session_named("corp") == CORP_2
+    assert World.of(paths, {"AWS_CONFIG_FILE": "~/elsewhere/aws-config"}).session_named("corp") == CORP_2
     assert World.of(paths, {}).session_named("corp") == CORP
 
 
