@@ -465,7 +465,7 @@ def test_an_address_longer_than_a_line_of_the_terminal_pasted_there(terminal: Te
     child = spawn("login", "--no-browser")
     try:
         child.expect(r"  (http://\S+)\r\n")
-        assert child.match is not None
+        assert isinstance(child.match, re.Match)
         page = str(child.match[1])
         child.expect(r"\d+:\d\d left")
         child.send("nonsense\n")
@@ -476,7 +476,7 @@ def test_an_address_longer_than_a_line_of_the_terminal_pasted_there(terminal: Te
         child.expect("characters pasted")
         child.send("\x7f\n")
         child.expect("Logged in to corp")
-        assert "oauth/callback?code=" not in child.before
+        assert "oauth/callback?code=" not in str(child.before)
         child.expect(pexpect.EOF)
     finally:
         child.close()
@@ -511,7 +511,7 @@ def test_a_signal_that_ends_it_gives_the_terminal_back(terminal: Terminal, numbe
         before = termios.tcgetattr(child.child_fd)[3] | termios.ICANON | termios.ECHO
         child.expect(r"\d+:\d\d left")
         assert not termios.tcgetattr(child.child_fd)[3] & termios.ECHO
-        os.kill(child.pid, number)
+        child.kill(number)
         child.expect(pexpect.EOF)
         assert termios.tcgetattr(child.child_fd)[3] == before
         assert "Traceback" not in str(child.before)
@@ -553,7 +553,7 @@ def test_a_terminal_shows_the_code_as_a_drawing(
     child = spawn("login", "--device", "--no-browser", columns=columns)
     try:
         child.expect(r"Your code: ([A-Z-]{9})")
-        assert child.match is not None
+        assert isinstance(child.match, re.Match)
         assert ("▀" in str(child.before)) is drawn
         visit(f"{terminal.standin.url}/device?user_code={child.match[1]}")
         child.expect("Logged in to corp")
