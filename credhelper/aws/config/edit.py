@@ -86,8 +86,8 @@ class Editor:
             if name not in self.sections:
                 near = difflib.get_close_matches(name, self.sections, n=3)
                 raise UsageError(
-                    f"The config has no profile {name!r}",
-                    f"Did you mean {' or '.join(near)}?" if near else "`credhelper profiles` lists those it has",
+                    f"the config has no profile {name!r}",
+                    f"Did you mean {' or '.join(near)}?" if near else "`credhelper status` lists those it has",
                 )
         return list(dict.fromkeys(names))
 
