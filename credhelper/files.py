@@ -84,6 +84,8 @@ def replace(path: Path, data: bytes, *, expected: bytes | None = None, new_mode:
         mode, group = new_mode, None
         with contextlib.suppress(FileNotFoundError):
             status = target.stat()
+            if not stat.S_ISREG(status.st_mode):  # a device, a FIFO, a folder: never to be replaced by a file
+                raise CredhelperError(f"{path} is not a regular file; it is as it was", "Move it away")
             mode, group = stat.S_IMODE(status.st_mode), status.st_gid
         fd, name = tempfile.mkstemp(prefix=TEMPORARY, dir=target.parent)
         temporary = Path(name)

@@ -253,3 +253,13 @@ def test_lock_that_cannot_be_made(home: Path) -> None:
     (home / "l").mkdir()
     with pytest.raises(CredhelperError, match="cannot be made"), files.locked(home / "l", timeout=1, what="it"):
         pytest.fail("a folder cannot be locked")
+
+
+def test_a_device_is_never_replaced_by_a_file(tmp_path: Path) -> None:
+    fifo, link = tmp_path / "fifo", tmp_path / "link"
+    os.mkfifo(fifo)
+    link.symlink_to(fifo)
+    with pytest.raises(CredhelperError, match="not a regular file"):
+        files.replace(link, b"data")
+    assert fifo.is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fifo", "link"]

@@ -227,8 +227,13 @@ class TokenCache:
                         path.unlink()
 
     def remove_path(self, path: Path) -> bool:
-        """Remove one file of the cache; False where there was none. Raises CredhelperError."""
+        """Remove one file of the cache; False where there was none. Raises CredhelperError.
+
+        Where it is a link, what it leads to holds the secrets and goes first.
+        """
         try:
+            if path.is_symlink():
+                Path(os.path.realpath(path)).unlink(missing_ok=True)
             path.unlink()
         except FileNotFoundError:
             return False

@@ -217,7 +217,7 @@ class Login:
         """Whether AWS refuses to renew a token that looks renewable: the daemon knows, the file does not say so."""
         with contextlib.suppress(CredhelperError):
             return any(
-                session["state"] == "expiring"
+                session["state"] in {"expiring", "expired"}
                 for session in self._agent.status()["sessions"]
                 if (session["name"], session["start_url"]) == (self._session.name, self._session.start_url)
             )

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from credhelper import __version__
@@ -114,6 +115,7 @@ class App:
             self._listener = sockets.passed_in(self._environ) or sockets.bind(self._environ)
             await self._server.serve(self._listener.sock)
             self._singleton.publish(self._listener.address)
+            await self._watch()
         except BaseException:
             await self.close()
             raise
@@ -266,6 +268,8 @@ class App:
         watcher = self._watcher
         if watcher is not None:
             files = [self._paths.settings, self._paths.aws / "credentials", *self._world.files]
+            if self._listener is not None:
+                files.append(Path(self._listener.address))  # so that its removal is noticed at once
             await self._tools.calls.aside(lambda: watcher.watch([self._paths.token_cache], files))
 
     async def _listen_again(self) -> None:

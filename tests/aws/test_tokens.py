@@ -349,6 +349,15 @@ def test_remove(cache: TokenCache) -> None:
     assert list(cache.folder.iterdir()) == []
 
 
+def test_remove_what_a_link_leads_to(cache: TokenCache, tmp_path: Path) -> None:
+    path = put(cache, "linked", raw())
+    target = path.rename(tmp_path / "elsewhere.json")
+    path.symlink_to(target)
+    assert cache.remove("linked")
+    assert not target.exists()
+    assert not path.is_symlink()
+
+
 def test_remove_that_fails(cache: TokenCache) -> None:
     cache.path("work").mkdir()
     with pytest.raises(CredhelperError, match="cannot be removed"):

@@ -26,7 +26,7 @@ from credhelper.aws.records import LoginRecords
 from credhelper.aws.tokens import format_date
 from credhelper.cli import login as verb
 from credhelper.cli.person import Person, qr_code
-from credhelper.errors import DaemonUnavailable
+from credhelper.errors import DaemonUnavailable, LoginNeeded
 from credhelper.model import Network
 from credhelper.paths import Paths
 from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, Fault, StandIn, write_browser_script
@@ -107,7 +107,9 @@ class TestWithoutDaemon:
         assert before is not None
         assert after is not None
         assert after.access_token != before.access_token
-        assert len(terminal.standin.calls("RegisterClient")) == 1
+        assert len(terminal.standin.calls("RegisterClient")) == 2, (
+            "an old one might be dead, and only the page would say so"
+        )
 
     def test_what_has_run_out_is_renewed_without_a_person(self, terminal: Terminal) -> None:
         terminal.run("login")
@@ -263,6 +265,24 @@ def test_a_session_whose_renewal_aws_refuses_leads_to_the_browser(terminal: Term
     assert result.code == 0
     assert "Already logged in" not in result.out
     assert len(terminal.browser.opened()) == 2
+
+
+def test_a_session_that_aws_has_ended_early_leads_to_the_browser(terminal: Terminal) -> None:
+    """Signed out elsewhere: the token's own date is far off, and AWS accepts it no more."""
+    assert terminal.run("login").code == 0
+    terminal.standin.revoke_sessions()
+
+    def ask() -> bytes:
+        agent = Agent(terminal.paths)
+        return agent.call("credentials", session="corp", account="100000000001", role="AWSAdministratorAccess")
+
+    with pytest.raises(LoginNeeded, match="AWS has ended the session"):
+        ask()
+    assert _session_state(terminal.paths) == "expired"
+    result = terminal.run("login")
+    assert result.code == 0
+    assert "Already logged in" not in result.out
+    assert ask()
 
 
 @pytest.mark.usefixtures("alone")

@@ -289,6 +289,12 @@ def _inode(path: str) -> int | None:
         return None
 
 
+async def test_removed_socket_is_noticed_without_waiting_for_a_sweep(inside: Inside) -> None:
+    Path(inside.address).unlink()
+    await inside.until(lambda: _inode(inside.address) is not None)
+    assert await inside.got()
+
+
 @pytest.mark.usefixtures("quick_sweep")
 async def test_removed_folder_of_the_socket(inside: Inside) -> None:
     Path(inside.address).unlink()

@@ -115,7 +115,9 @@ def log_in(
     registrations = Registrations(cache.folder, clock)
     try:
         try:
-            return attempt(registrations.get(center, wanted))
+            # That AWS has dropped a registration shows on the page in the browser alone, of which nobody tells us; so
+            # each login there makes its own.
+            return attempt(registrations.get(center, wanted, fresh=method is Method.PKCE))
         except UpstreamError as error:
             if error.code not in BAD_REGISTRATION:
                 raise
