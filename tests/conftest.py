@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from dataclasses import fields
@@ -34,6 +35,13 @@ _home_before: dict[str, tuple[int, int, int, int]] = {}
 
 
 # --- the run as a whole ---------------------------------------------------------------------------------------------
+
+
+def pytest_configure() -> None:
+    # A shell without job control lets its background jobs ignore Ctrl-C, and they would hand that down to every
+    # program that a test starts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
