@@ -136,21 +136,33 @@ def locked(path: Path, *, timeout: float, what: str) -> Iterator[None]:
     except OSError as error:
         raise CredhelperError(f"the lock {path} cannot be made: {error.strerror}") from error
     try:
-        deadline = time.monotonic() + timeout
-        pause = 0.005
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise CredhelperError(
-                        f"another process has been busy with {what} for {timeout:.0f} s", "Try again"
-                    ) from None
-                time.sleep(pause)
-                pause = min(pause * 2, 0.1)
-            except OSError as error:
-                raise CredhelperError(f"{path} cannot be locked: {error.strerror}", NO_LOCKS) from error
+        flock_within(
+            fd,
+            path,
+            timeout,
+            CredhelperError(f"another process has been busy with {what} for {timeout:.0f} s", "Try again"),
+        )
         yield
     finally:
         os.close(fd)
+
+
+def flock_within(fd: int, path: Path, timeout: float, busy: CredhelperError) -> None:
+    """Lock the open file or folder `fd`, of the name `path`, within `timeout` seconds.
+
+    Raises `busy` where another holder keeps it, CredhelperError where its file system knows no locks.
+    """
+    deadline = time.monotonic() + timeout
+    pause = 0.005
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise busy from None
+            time.sleep(pause)
+            pause = min(pause * 2, 0.1)
+        except OSError as error:
+            raise CredhelperError(f"{path} cannot be locked: {error.strerror}", NO_LOCKS) from error
+        else:
+            return

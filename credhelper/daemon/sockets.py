@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import socket
 import stat
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -107,19 +105,12 @@ def _folder_locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise CredhelperError(f"the folder {folder} for the socket cannot be opened: {error.strerror}") from error
     try:
-        deadline = time.monotonic() + _FOLDER_WITHIN
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise CredhelperError(
-                        f"another process keeps the folder {folder} locked", "End it, or set CREDHELPER_SOCKET"
-                    ) from None
-                time.sleep(0.01)
-            except OSError as error:
-                raise CredhelperError(f"{folder} cannot be locked: {error.strerror}", files.NO_LOCKS) from error
+        files.flock_within(
+            fd,
+            folder,
+            _FOLDER_WITHIN,
+            CredhelperError(f"another process keeps the folder {folder} locked", "End it, or set CREDHELPER_SOCKET"),
+        )
         yield
     finally:
         os.close(fd)
