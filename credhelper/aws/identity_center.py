@@ -264,11 +264,12 @@ class IdentityCenter:
         """Make one call and read its reply by `read`; whatever goes wrong becomes an UpstreamError."""
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - botocore is loaded when needed
 
+        asked_at = self._clock.now()
         try:
             client = self._client(service)
             reply = getattr(client, _METHODS[operation])(**parameters)
         except ClientError as error:
-            self._observe(error.response.get("ResponseMetadata", {}))
+            self._observe(error.response.get("ResponseMetadata", {}), asked_at)
             raise _client_error(operation, error.response) from None
         except BotoCoreError as error:
             # The text of a parser error holds the body; the type is enough for anybody.
@@ -280,18 +281,18 @@ class IdentityCenter:
         metadata = reply.get("ResponseMetadata", {})
         if "html" in metadata.get("HTTPHeaders", {}).get("content-type", ""):
             raise UpstreamError(operation, UpstreamError.PORTAL, metadata.get("HTTPStatusCode", 0), "a web page")
-        self._observe(metadata)
+        self._observe(metadata, asked_at)
         try:
             return read(reply)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             raise UpstreamError(operation, UpstreamError.GARBAGE, 200, "an incomplete answer") from None
 
-    def _observe(self, metadata: Any) -> None:
+    def _observe(self, metadata: Any, asked_at: float) -> None:
         headers = metadata.get("HTTPHeaders", {})
         # Only a service's own answer is believed: a captive portal's clock is anybody's.
         if "date" in headers and ("x-amzn-requestid" in headers or "json" in headers.get("content-type", "")):
             try:
-                self._clock.observe(parsedate_to_datetime(headers["date"]).timestamp())
+                self._clock.observe(parsedate_to_datetime(headers["date"]).timestamp(), asked_at)
             except (ValueError, TypeError, OverflowError):
                 return
 

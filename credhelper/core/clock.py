@@ -44,11 +44,15 @@ class Clock:
         """The time as AWS sees it, as far as is known."""
         return self._wall() + self.skew
 
-    def observe(self, server_date: float) -> None:
-        """Take note of a `Date` header that has just arrived (seconds since the epoch)."""
+    def observe(self, server_date: float, asked_at: float) -> None:
+        """Take note of a `Date` header that has just arrived, in the answer to what was asked at `asked_at`.
+
+        Both in seconds since the epoch, the first by the server's clock, the second by ours. A date between asking
+        and now is no disagreement: the machine may have slept before it read the answer.
+        """
         wall = self._wall()
         self._apart = wall - self._steady()
-        difference = server_date - wall
+        difference = server_date - min(max(server_date, min(asked_at, wall)), wall)
         self._skew = difference if abs(difference) > _TOLERANCE else 0.0
 
 
