@@ -52,7 +52,7 @@ def fetch(
                     interval += _SLOWER
                 elif error.code == "AccessDeniedException":
                     raise LoginFailed(
-                        "The request was denied in the browser", "Log in again and choose Allow"
+                        "the request was denied in the browser", "Log in again and choose Allow"
                     ) from None
                 elif error.code == "ExpiredTokenException":
                     raise _too_late() from None
@@ -76,7 +76,7 @@ def _pause(
 
 
 def _too_late() -> LoginFailed:
-    return LoginFailed("The code has expired before anybody used it", AGAIN)
+    return LoginFailed("the code has expired before anybody used it", AGAIN)
 
 
 def _passing(error: UpstreamError) -> bool:

@@ -9,11 +9,11 @@ AGAIN = "Run the same command again"
 
 _KNOWN = {
     UpstreamError.OFFLINE: ("IAM Identity Center cannot be reached", "Check the network, proxy and region"),
-    UpstreamError.PORTAL: ("A web page answered in place of AWS", "Log in to this network first (open any web page)"),
+    UpstreamError.PORTAL: ("a web page answered in place of AWS", "Log in to this network first (open any web page)"),
     UpstreamError.GARBAGE: ("IAM Identity Center gave an answer that makes no sense", "Check proxy and endpoints"),
-    "AccessDeniedException": ("The request was denied", "Log in again and choose Allow"),
-    "ExpiredTokenException": ("The code has expired", AGAIN),
-    "InvalidGrantException": ("The code was not accepted", AGAIN),
+    "AccessDeniedException": ("the request was denied", "Log in again and choose Allow"),
+    "ExpiredTokenException": ("the code has expired", AGAIN),
+    "InvalidGrantException": ("the code was not accepted", AGAIN),
     "TooManyRequestsException": ("AWS asks to slow down", "Wait a minute, then run the same command again"),
     "InternalServerException": ("IAM Identity Center has trouble", "Wait a minute, then run the same command again"),
     "InvalidRequestException": ("AWS does not accept this login", "Check the session's start URL and region"),
@@ -21,7 +21,7 @@ _KNOWN = {
         "AWS does not know one of the session's scopes",
         "Check sso_registration_scopes in the AWS config",
     ),
-    "InvalidRequestRegionException": ("The session's region is not where it lives", "Check sso_region"),
+    "InvalidRequestRegionException": ("the session's region is not where it lives", "Check sso_region"),
 }
 # The registration is what is wrong: a new one is made, once.
 BAD_REGISTRATION = frozenset({"InvalidClientException", "UnauthorizedClientException"})

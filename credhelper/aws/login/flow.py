@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from credhelper import files
 from credhelper.aws.identity_center import IdentityCenter, Registration, TokenGrant
 from credhelper.aws.login import device, pkce
 from credhelper.aws.login.failures import BAD_REGISTRATION, explain
@@ -78,6 +79,8 @@ def log_in(
     Raises LoginFailed, CredhelperError. Nothing is written then, save perhaps a client registration.
     """
     pace = pace or Pace()
+    # Found out now, and not when the person has gone through password and second factor.
+    files.check_replaceable(cache.path(session.cache_key))
     scopes = session.scopes
     if not scopes or (session.legacy and DEFAULT_SCOPE not in scopes):
         scopes = (*scopes, DEFAULT_SCOPE)

@@ -34,12 +34,12 @@ def success(session: str) -> bytes:
 
 
 def failure(reason: str) -> bytes:
-    """The whole HTTP answer after a login that failed."""
+    """The whole HTTP answer after a login that failed; `reason` as a terminal shows it, in lower case at first."""
     return _answer(
         "200 OK",
         "bad",
         "You are not logged in",
-        f"{escape(reason)}.",
+        f"{escape(reason[:1].upper() + reason[1:])}.",
         "Your terminal says what to do. Close this tab.",
     )
 

@@ -102,7 +102,7 @@ def fetch(
             failure = _refusal(answer.error or "no code")
             listener.finish(page.failure(failure.message))
             raise failure
-        content = page.failure("The login was interrupted")
+        content = page.failure("the login was interrupted")
         try:
             token = keep(center.redeem_code(registration, answer.code, redirect_uri, verifier))
             content = page.success(printable(session))
@@ -166,7 +166,7 @@ def _pasted(line: str, state: str, ui: Ui) -> Answer | None:
 
 def _refusal(error: str) -> LoginFailed:
     if error == "access_denied":
-        return LoginFailed("The request was denied in the browser", "Log in again and choose Allow")
+        return LoginFailed("the request was denied in the browser", "Log in again and choose Allow")
     return LoginFailed(
-        f"The login page answered with the error {printable(error[:60])!r}", "Log in again, or try --device"
+        f"the login page answered with the error {printable(error[:60])!r}", "Log in again, or try --device"
     )

@@ -11,7 +11,7 @@ from urllib.request import urlopen
 import pytest
 
 from credhelper.aws.login.failures import LoginFailed
-from credhelper.aws.login.flow import Pace
+from credhelper.aws.login.flow import Method, Pace
 from credhelper.aws.login.pkce import PATIENCE
 from credhelper.errors import CredhelperError
 from credhelper.model import DEFAULT_SCOPE
@@ -78,6 +78,7 @@ def test_a_denied_login_writes_nothing_and_says_so_on_both_sides(desk: Desk) -> 
         with pytest.raises(LoginFailed, match="denied"):
             desk.log_in(person)
         assert "You are not logged in" in str(person.seen)
+        assert "<p>The request was denied in the browser.</p>" in str(person.seen)
     assert desk.cache.read("corp") is None
     assert desk.records.read("corp") is None
     assert person.ended == 1
@@ -93,11 +94,32 @@ def test_the_browser_hears_that_the_code_could_not_be_redeemed(desk: Desk) -> No
 
 
 def test_the_browser_hears_that_the_token_could_not_be_kept(desk: Desk) -> None:
-    desk.cache.path("corp").mkdir(parents=True)
-    with Person(at_page=visit) as person:
+    def meanwhile(url: str) -> object:
+        desk.cache.path("corp").mkdir(parents=True)
+        return visit(url)
+
+    with Person(at_page=meanwhile) as person:
         with pytest.raises(CredhelperError):
             desk.log_in(person)
         assert "could not be kept" in str(person.seen)
+
+
+@pytest.mark.parametrize("method", list(Method))
+@pytest.mark.parametrize("obstacle", ["a file for the folder", "a folder for the file"])
+def test_a_cache_that_cannot_be_written_is_noticed_before_anybody_is_asked(
+    desk: Desk, obstacle: str, method: Method
+) -> None:
+    path = desk.cache.path("corp")
+    if obstacle == "a folder for the file":
+        path.mkdir(parents=True)
+    else:
+        path.parent.parent.mkdir(parents=True)
+        path.parent.write_bytes(b"")
+    with Person() as person, pytest.raises(CredhelperError) as refusal:
+        desk.log_in(person, method)
+    assert str(path.parent) in refusal.value.message
+    assert refusal.value.remedy
+    assert (person.pages, person.codes, desk.standin.calls()) == ([], [], [])
 
 
 def test_silence_of_the_server_is_an_error_that_names_the_network(desk: Desk) -> None:
