@@ -81,6 +81,8 @@ class Registrations:
             "scopes": list(wanted.scopes),
             "grantTypes": list(wanted.grant_types),
         }
+        with contextlib.suppress(OSError):
+            path.chmod(0o600)  # the replacement keeps a mode that others have loosened
         with contextlib.suppress(CredhelperError):
             files.replace(path, json.dumps(content).encode(), new_mode=0o600)
         return made

@@ -45,6 +45,14 @@ def test_it_is_kept_and_used_again(desk: Desk, registrations: Registrations, wan
     assert set(json.loads(path.read_bytes())) == {"clientId", "clientSecret", "expiresAt", "scopes", "grantTypes"}
 
 
+def test_a_mode_that_others_loosened_is_tightened(desk: Desk, registrations: Registrations, wanted: Wanted) -> None:
+    registrations.get(desk.center, wanted)
+    path = file_of(desk, registrations, wanted)
+    path.chmod(0o644)
+    registrations.get(desk.center, wanted, fresh=True)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 @pytest.mark.parametrize(("method", "count"), [(Method.DEVICE, 1), (Method.PKCE, 2)])
 def test_two_logins(desk: Desk, method: Method, count: int) -> None:
     """One that AWS has dropped is answered by an error with a device code, but by a page in the browser alone."""
