@@ -15,6 +15,7 @@ from typing import IO, Any, NoReturn, Self
 import click
 
 from credhelper.aws import browser
+from credhelper.aws.login.failures import AGAIN
 from credhelper.endpoints import is_loopback
 from credhelper.errors import CredhelperError
 from credhelper.terminal import printable
@@ -76,8 +77,10 @@ class Person:
             if len(lines[0]) <= _columns():
                 click.echo("\n".join(f"\x1b[38;5;16;48;5;231m{line}\x1b[0m" for line in lines))
         self.say(f"Your code: {code}")
+        # A browser that could be started may still show nothing, so the address is always there.
         self.say(
-            "Opened the login page in your browser; check that it shows this code."
+            "Opened the login page in your browser; check that it shows this code. If you do not see it,\n"
+            f"open {page} on any device and type the code in, or open {complete}"
             if opened
             else f"Open {page} on any device and type it in, or open {complete} and check that it shows this code."
         )
@@ -113,6 +116,8 @@ class Person:
             part = os.read(fd, 4096)
         except OSError:
             part = b""
+        if os.isatty(fd) and not part:
+            raise _called_off()
         if not part:
             self._input = None
             rest, self._pasted = self._pasted, b""
@@ -131,6 +136,9 @@ class Person:
                 del text[-1:]
             elif byte == 0x15:  # Ctrl-U
                 text.clear()
+            elif byte == 0x04:  # Ctrl-D: at the beginning of a line it ends a terminal's input
+                if not text or text[-1] in b"\r\n":
+                    raise _called_off()
             else:
                 text.append(byte)
         return bytes(text)
@@ -188,6 +196,10 @@ def _orderly_end() -> Iterator[None]:
     finally:
         for number in replaced:
             signal.signal(number, signal.SIG_DFL)
+
+
+def _called_off() -> CredhelperError:
+    return CredhelperError("the login was called off by Ctrl-D", AGAIN)
 
 
 def qr_code(text: str) -> list[str]:

@@ -173,6 +173,17 @@ class TestWithoutDaemon:
         assert result.code == 0
         assert terminal.browser.opened() == []
 
+    def test_a_device_code_is_shown_with_its_address_even_where_a_browser_opens(
+        self, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _approve_codes(monkeypatch)
+        result = terminal.run("login", "--device")
+        assert result.code == 0
+        assert len(terminal.browser.opened()) == 1
+        assert re.search(r"Your code: [A-Z]{4}-[A-Z]{4}", result.out)
+        assert f"{terminal.standin.url}/device " in result.out
+        assert f"{terminal.standin.url}/device?user_code=" in result.out
+
     def test_names_from_the_config_cannot_play_with_the_terminal(self, terminal: Terminal) -> None:
         text = terminal.config.read_text().replace("corp", "co\x1b[2Jrp")
         terminal.config.write_text(text)
@@ -502,6 +513,25 @@ def test_an_address_longer_than_a_line_of_the_terminal_pasted_there(terminal: Te
         child.close()
     assert child.exitstatus == 0
     assert terminal.cache.read("corp") is not None
+
+
+@pytest.mark.usefixtures("daemon")
+def test_ctrl_d_calls_the_login_off(terminal: Terminal) -> None:
+    child = spawn("login", "--no-browser")
+    try:
+        before = termios.tcgetattr(child.child_fd)[3] | termios.ICANON | termios.ECHO
+        child.expect(r"\d+:\d\d left")
+        child.send("half an address\x04")  # in the midst of a line it ends nothing
+        child.expect("characters pasted")
+        child.send("\x15\x04")
+        child.expect("credhelper: the login was called off by Ctrl-D")
+        child.expect("Run the same command again")
+        child.expect(pexpect.EOF)
+        assert termios.tcgetattr(child.child_fd)[3] == before
+    finally:
+        child.close()
+    assert child.exitstatus == 1
+    assert terminal.cache.read("corp") is None
 
 
 @pytest.mark.usefixtures("daemon")
