@@ -95,7 +95,7 @@ def _config(paths: Paths, environ: Mapping[str, str]) -> tuple[Path, bytes]:
     path = paths.config_file(environ)
     data = read_bytes_of(path)
     if not data and not path.exists():
-        raise ConfigError(f"There is no AWS config at {path}", "Write one with `aws configure sso`")
+        raise ConfigError(f"there is no AWS config at {path}", "Write one with `aws configure sso`")
     return path, data
 
 

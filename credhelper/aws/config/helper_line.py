@@ -36,7 +36,7 @@ def format_helper_line(line: HelperLine) -> str:
     Raises ConfigError where the helper's path holds a control character, ValueError where a name is empty.
     """
     if _UNWRITABLE.search(line.helper):
-        raise ConfigError(f"The path {line.helper!r} cannot stand in a config file", "Use a home folder without it")
+        raise ConfigError(f"the path {line.helper!r} cannot stand in a config file", "Use a home folder without it")
     helper = "".join(
         "\\" + character if character.isascii() and _TOUCHY.match(character) else character
         for character in line.helper
