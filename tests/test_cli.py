@@ -179,6 +179,41 @@ def test_reader_that_went_away() -> None:
     assert done.stderr == ""
 
 
+def _shell(line: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of sh in which `credhelper` is this program."""
+    script = f'credhelper() {{ {sys.executable} -m credhelper "$@"; }}\n{line}'
+    return subprocess.run(["sh", "-c", script], check=False, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="other OS: no /dev/full")
+@pytest.mark.parametrize("arguments", ["status", "status --json", "--help", "daemon status --json"])
+def test_output_that_cannot_be_written_is_an_expected_failure(arguments: str, paths: Paths) -> None:
+    done = _shell(f"credhelper {arguments} > /dev/full")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "credhelper: the output cannot be written: No space left on device",
+        "  Free some space, or write it elsewhere",
+    ]
+    assert reports(paths) == []
+
+
+@pytest.mark.parametrize("line", ["| true", "2>&1 | true"])
+@pytest.mark.parametrize("arguments", ["status", "status --json", "nosuch", "login"])
+def test_a_closed_pipe_is_quiet(arguments: str, line: str) -> None:
+    done = _shell(f"credhelper {arguments} {line}")
+    assert "Errno" not in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+    assert "bug" not in done.stderr
+
+
+@pytest.mark.parametrize("where", ["2>&-", "2>/dev/full"])
+@pytest.mark.parametrize(("arguments", "code"), [("nosuch", 2), ("login", 1), ("status --exit-code", 3)])
+def test_the_exit_code_is_right_where_stderr_is_gone(arguments: str, code: int, where: str) -> None:
+    if "full" in where and not Path("/dev/full").exists():
+        pytest.skip("other OS: no /dev/full")
+    assert _shell(f"credhelper {arguments} {where}").returncode == code
+
+
 # --- the README -----------------------------------------------------------------------------------------------------
 
 

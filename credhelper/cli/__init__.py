@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
 import sys
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
@@ -26,6 +27,8 @@ VERBS = {
     "daemon": "Run, start, stop or look at the background process.",
     "demo": "Show the whole thing on a local stand-in, no AWS account needed.",
 }
+# What a full disk answers, a quota, a limit on the size of files, and a terminal that has gone.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _HIDDEN = {"credential-process": "Serve one helper call without the daemon."}
 
 
@@ -77,33 +80,51 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except errors.CredhelperError as error:
         complain(error.message)
         if error.remedy:
-            click.echo(f"  {paragraph(error.remedy, '  ')}", err=True)
+            tell(f"  {paragraph(error.remedy, '  ')}")
         code = error.exit_code
     except click.exceptions.Exit as error:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("", err=True)
+        tell("")
         code = errors.EXIT_INTERRUPTED
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
-        click.echo(paragraph(shown.getvalue().rstrip("\n")), err=True)
+        tell(paragraph(shown.getvalue().rstrip("\n")))
         code = errors.EXIT_USAGE if isinstance(error, click.UsageError) else errors.EXIT_FAILURE
     except BrokenPipeError:
-        # The reader (`head`, a pager) has seen enough; keep the interpreter from complaining at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)  # the reader (`head`, a pager) has seen enough
         code = errors.EXIT_FAILURE
     except Exception as error:  # noqa: BLE001 - this is the boundary
-        complain(f"this is a bug in credhelper: {type(error).__name__}")
-        click.echo(f"  {_write_report(error)}", err=True)
-        code = errors.EXIT_BUG
+        if isinstance(error, OSError) and error.errno in _FULL:
+            _discard(sys.stdout)
+            complain(f"{error.filename or 'the output'} cannot be written: {error.strerror}")
+            tell("  Free some space, or write it elsewhere")
+            code = errors.EXIT_FAILURE
+        else:
+            complain(f"this is a bug in credhelper: {type(error).__name__}")
+            tell(f"  {_write_report(error)}")
+            code = errors.EXIT_BUG
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def complain(message: str) -> None:
     """One line on stderr, in red where that is a terminal that wants colour. What it quotes is made harmless."""
-    colour: dict[str, Any] = {} if os.environ.get("NO_COLOR") else {"fg": "red"}
-    click.secho(f"credhelper: {paragraph(message, '  ')}", err=True, **colour)
+    tell(f"credhelper: {paragraph(message, '  ')}", None if os.environ.get("NO_COLOR") else "red")
+
+
+def tell(text: str, colour: str | None = None) -> None:
+    """Write `text`, which is harmless, to stderr. That nobody can hear it there changes nothing."""
+    try:
+        click.secho(text, err=True, fg=colour)
+    except OSError:
+        _discard(sys.stderr)
+
+
+def _discard(stream: TextIO | None) -> None:
+    """Write no more to it; else the interpreter complains at its end of what it could not write."""
+    if stream is not None:  # it is where the caller closed the descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def no_core_dumps() -> None:

@@ -10,6 +10,7 @@ import click
 
 from credhelper import client
 from credhelper.agent import Agent
+from credhelper.cli import tell
 from credhelper.daemon import singleton
 from credhelper.errors import CredhelperError, DaemonUnavailable
 from credhelper.paths import Paths
@@ -81,7 +82,7 @@ def _stop(paths: Paths, timeout: float = 20.0) -> bool:
     while not singleton.is_free(paths):  # asking it would wake another, where the service manager holds the socket
         waited = time.monotonic() - asked
         if waited > _TELL_AFTER and not told:
-            click.echo("Waiting for a renewal to finish …", err=True)
+            tell("Waiting for a renewal to finish …")
             told = True
         if waited > timeout:
             raise CredhelperError("the daemon does not stop", "End its process, shown by `credhelper daemon status`")

@@ -27,7 +27,7 @@ from credhelper.aws.renewal import renew
 from credhelper.aws.targets import resolve_session
 from credhelper.aws.tokens import Found, TokenCache
 from credhelper.aws.world import World
-from credhelper.cli import no_core_dumps
+from credhelper.cli import no_core_dumps, tell
 from credhelper.cli.person import person
 from credhelper.core.clock import Clock
 from credhelper.endpoints import endpoints_from_environment, is_loopback
@@ -256,7 +256,7 @@ class Login:
         try:
             self._agent.start()
         except CredhelperError as error:
-            click.echo(f"credhelper: {printable(str(error))} (the login goes on without it)", err=True)
+            tell(f"credhelper: {printable(str(error))} (the login goes on without it)")
 
     @contextlib.contextmanager
     def _lease(self) -> Iterator[_Lease]:

@@ -17,7 +17,7 @@ from credhelper.aws.records import LoginRecords
 from credhelper.aws.targets import resolve_session
 from credhelper.aws.tokens import TokenCache
 from credhelper.aws.world import World
-from credhelper.cli import no_core_dumps
+from credhelper.cli import no_core_dumps, tell
 from credhelper.core.clock import Clock
 from credhelper.endpoints import is_loopback
 from credhelper.errors import CredhelperError
@@ -62,7 +62,7 @@ class Logout:
         try:
             return settings.load(self._paths)
         except CredhelperError as error:
-            click.echo(f"credhelper: {printable(error.message)} (the logout goes on with the defaults)", err=True)
+            tell(f"credhelper: {printable(error.message)} (the logout goes on with the defaults)")
             return settings.Settings(network=settings.recorded_network(self._paths))
 
     def run(self, names: Sequence[str], *, everything: bool) -> None:

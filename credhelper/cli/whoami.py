@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from credhelper.cli import tell
 from credhelper.errors import ConfigError, CredhelperError, LoginNeeded
 from credhelper.names import login_command
 from credhelper.terminal import printable
@@ -72,10 +73,8 @@ def ask(profile: str | None, environ: Mapping[str, str]) -> Identity:
         # A profile named outright wins over keys in the environment; $AWS_PROFILE alone does not.
         session, shown = _session(boto3, name, keys_in_the_way=keys_in_the_way)
         if keys_in_the_way and shown is not None:
-            click.echo(
-                "credhelper: AWS_ACCESS_KEY_ID is set: most programs use those keys in place of the profile. "
-                "Unset it.",
-                err=True,
+            tell(
+                "credhelper: AWS_ACCESS_KEY_ID is set: most programs use those keys in place of the profile. Unset it."
             )
         client = session.client(
             "sts",
