@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from credhelper.errors import ConfigError
-from credhelper.model import Endpoints
+from credhelper.model import Endpoints, Network
 
 
 def is_loopback(url: str) -> bool:
@@ -18,6 +18,14 @@ def is_loopback(url: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def network_for(network: Network, *urls: str | None) -> Network:
+    """How to reach these addresses: what is on this machine without a proxy, all else as `network` says."""
+    named = [url for url in urls if url]
+    if named and all(is_loopback(url) for url in named):
+        return Network(proxies={}, ca_bundle=network.ca_bundle)
+    return network
 
 
 def check_endpoint(url: str) -> str:

@@ -146,11 +146,7 @@ def locked(path: Path, *, timeout: float, what: str) -> Iterator[None]:
 
     Raises CredhelperError at the timeout or where the lock file cannot be made or locked.
     """
-    make_private_folder(path.parent)
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise CredhelperError(f"the lock {path} cannot be made: {error.strerror}") from error
+    fd = open_lock(path)
     try:
         flock_within(
             fd,
@@ -161,6 +157,15 @@ def locked(path: Path, *, timeout: float, what: str) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
+
+
+def open_lock(path: Path) -> int:
+    """A descriptor of the lock file `path`, which is made (0600) where it is not there. Raises CredhelperError."""
+    make_private_folder(path.parent)
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CredhelperError(f"the lock {path} cannot be made: {error.strerror}") from error
 
 
 def flock_within(fd: int, path: Path, timeout: float, busy: CredhelperError) -> None:

@@ -29,10 +29,14 @@ def local_time(moment: float, now: float) -> str:
     return time.strftime("%a %d %b %H:%M", then)
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 profile`, `3 profiles`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def duration(seconds: float) -> str:
     """A length of time for a sentence: `45 seconds`, `60 minutes`, `7 hours`, `3 days`; rounded down."""
     for size, unit in ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
         if seconds >= 2 * size:
             return f"{int(seconds // size)} {unit}"
-    whole = max(0, math.ceil(seconds))
-    return "1 second" if whole == 1 else f"{whole} seconds"
+    return counted(max(0, math.ceil(seconds)), "second")

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from credhelper.endpoints import check_endpoint, endpoints_from_environment, is_loopback
+from credhelper.endpoints import check_endpoint, endpoints_from_environment, is_loopback, network_for
 from credhelper.errors import ConfigError
-from credhelper.model import Endpoints
+from credhelper.model import Endpoints, Network
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:80", "http://127.9.9.9", "http://[::1]:1", "http://localhost:1"])
@@ -30,6 +30,14 @@ def test_loopback(url: str) -> None:
 def test_endpoint_that_is_not_safe(url: str) -> None:
     with pytest.raises(ConfigError, match="neither https nor on this machine"):
         check_endpoint(url)
+
+
+def test_what_is_on_this_machine_is_reached_without_the_proxy() -> None:
+    network = Network({"https": "http://proxy.example"}, "/ca.pem", "internal.example")
+    direct = Network(proxies={}, ca_bundle="/ca.pem")
+    assert network_for(network) == network_for(network, None) == network
+    assert network_for(network, "https://oidc.example", "http://127.0.0.1:1") == network
+    assert network_for(network, "http://localhost:1", None) == direct
 
 
 def test_endpoints_from_environment() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from credhelper.aws.identity_center import IdentityCenter
 from credhelper.aws.records import LoginRecords
 from credhelper.core.clock import Clock
-from credhelper.endpoints import is_loopback
+from credhelper.endpoints import network_for
 from credhelper.model import Endpoints, Network, Session, Token
 from credhelper.settings import Settings
 
@@ -56,9 +56,8 @@ class Centers:
         with self._lock:
             center = self._kept.get(key)
             if center is None:
-                center = IdentityCenter(
-                    session.region, endpoints, _direct_on_loopback(endpoints, network), self._clock, self._timeout
-                )
+                direct = network_for(network, endpoints.oidc, endpoints.portal)
+                center = IdentityCenter(session.region, endpoints, direct, self._clock, self._timeout)
                 self._kept[key] = center
             return center
 
@@ -68,10 +67,3 @@ class Centers:
             for center in self._kept.values():
                 center.close()
             self._kept.clear()
-
-
-def _direct_on_loopback(endpoints: Endpoints, network: Network) -> Network:
-    named = [url for url in (endpoints.oidc, endpoints.portal) if url]
-    if named and all(is_loopback(url) for url in named):
-        return Network(proxies={}, ca_bundle=network.ca_bundle)
-    return network

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import click
 
 from credhelper.aws.config.apply import Plan, diff, plan_enable, shared_with, write
 from credhelper.errors import EXIT_FAILURE, EXIT_OK, CredhelperError, UsageError
 from credhelper.paths import Paths
-from credhelper.terminal import printable
+from credhelper.terminal import counted, printable
 
 
 @click.command(name="enable")
@@ -95,7 +95,7 @@ def _confirmed(paths: Paths, plan: Plan, verb: str) -> bool:
     reason = shared_with(paths, plan.path)
     if reason and not click.confirm(f"{printable(reason)}; another system may share it. Go on?", default=False):
         return False
-    return click.confirm(f"{verb} {_counted(len(plan.edit.changed))} in {printable(str(plan.path))}?", default=True)
+    return click.confirm(f"{verb} {_profiles(plan.edit.changed)} in {printable(str(plan.path))}?", default=True)
 
 
 def _report(plan: Plan, verb: str, *, dry_run: bool) -> None:
@@ -107,7 +107,7 @@ def _report(plan: Plan, verb: str, *, dry_run: bool) -> None:
     _report_unchanged(plan)
     done = {"Enable": "enabled", "Disable": "disabled"}[verb]
     if edit.changed:
-        text = f"{_counted(len(edit.changed))} {'would be ' if dry_run else ''}{done}"
+        text = f"{_profiles(edit.changed)} {'would be ' if dry_run else ''}{done}"
         listed = ", ".join(printable(name) for name in edit.changed[:20])
         more = len(edit.changed) - 20
         click.echo(f"{text}: {listed}{f' and {more} more' if more > 0 else ''}.")
@@ -123,11 +123,11 @@ def _report_unchanged(plan: Plan) -> None:
         if len(names) == 1:
             click.echo(f"Left as it is: {printable(names[0])}: {printable(reason)}")
         else:
-            click.echo(f"Left as they are: {_counted(len(names))}: {printable(reason)}")
+            click.echo(f"Left as they are: {_profiles(names)}: {printable(reason)}")
 
 
-def _counted(count: int) -> str:
-    return "1 profile" if count == 1 else f"{count} profiles"
+def _profiles(names: Sequence[str]) -> str:
+    return counted(len(names), "profile")
 
 
 def is_terminal() -> bool:

@@ -14,7 +14,6 @@ from pathlib import Path
 import click
 
 from credhelper import resources, settings
-from credhelper.agent import Agent
 from credhelper.aws import browser
 from credhelper.aws.centers import Centers
 from credhelper.aws.config import profiles_of, read_config
@@ -22,17 +21,17 @@ from credhelper.aws.identity_center import IdentityCenter
 from credhelper.aws.login.failures import explain
 from credhelper.aws.login.flow import Method, log_in, renewable, suffices
 from credhelper.aws.login.turn import turn
-from credhelper.aws.records import LoginRecords
 from credhelper.aws.renewal import renew
 from credhelper.aws.targets import resolve_session
 from credhelper.aws.tokens import Found, TokenCache
 from credhelper.aws.world import World
 from credhelper.cli import no_core_dumps, tell
+from credhelper.cli.desk import Desk
 from credhelper.cli.person import person
 from credhelper.core.clock import Clock
-from credhelper.endpoints import endpoints_from_environment, is_loopback
+from credhelper.endpoints import endpoints_from_environment, network_for
 from credhelper.errors import CredhelperError, LoginNeeded, TokenUnreadable, UpstreamError
-from credhelper.model import Endpoints, Network, Session
+from credhelper.model import Endpoints, Session
 from credhelper.names import login_command
 from credhelper.paths import Paths
 from credhelper.terminal import duration, local_time, printable
@@ -106,17 +105,12 @@ class Login:
     def __init__(self, session: Session, paths: Paths, environ: Mapping[str, str]) -> None:
         self._session = session
         self._shown = printable(session.name)
-        self._paths = paths
-        self._environ = environ
-        self._clock = Clock()
-        self._cache = TokenCache(paths.token_cache, paths.locks)
-        self._records = LoginRecords(paths.state / "logins")
-        self._agent = Agent(paths, environ)
+        self._desk = Desk.of(paths, environ)
         self._told = False
 
     def run(self, method: Method, *, open_browser: bool, force: bool) -> None:
         """Log in where that is needed, and say how things stand. Raises CredhelperError."""
-        settings.record_network(self._paths, self._environ)
+        settings.record_network(self._desk.paths, self._desk.environ)
         self._start_daemon()
         if not force and self._is_logged_in():
             return
@@ -152,7 +146,7 @@ class Login:
 
     @property
     def _turn_path(self) -> Path:
-        return self._paths.locks / f"{self._cache.path(self._session.cache_key).stem}.login"
+        return self._desk.paths.locks / f"{self._desk.cache.path(self._session.cache_key).stem}.login"
 
     def _say_waiting(self) -> None:
         if not self._told:
@@ -163,37 +157,39 @@ class Login:
         click.echo(f"Logging in to {self._shown} ({printable(self._session.start_url)}).")
         center = self._center()
         try:
-            with person(open_browser=open_browser, read_stdin=not open_browser, environ=self._environ) as someone:
+            with person(
+                open_browser=open_browser, read_stdin=not open_browser, environ=self._desk.environ
+            ) as someone:
                 token = log_in(
                     self._session,
-                    cache=self._cache,
-                    records=self._records,
+                    cache=self._desk.cache,
+                    records=self._desk.records,
                     center=center,
-                    clock=self._clock,
+                    clock=self._desk.clock,
                     method=method,
                     ui=someone,
                 )
         finally:
             center.close()
-        if self._paths.helper.exists():
+        if self._desk.paths.helper.exists():
             with contextlib.suppress(CredhelperError):
-                resources.install_helper(self._paths)
+                resources.install_helper(self._desk.paths)
         with contextlib.suppress(CredhelperError):
-            self._agent.call("reload")
-        now = self._clock.now()
+            self._desk.agent.call("reload")
+        now = self._desk.clock.now()
         until = local_time(token.expires_at, now)
         ending = "and renews itself" if token.refreshable(now) else "and cannot be renewed"
         click.secho(
             f"Logged in to {self._shown} until {until}, {ending}.",
-            fg=None if self._environ.get("NO_COLOR") else "green",
+            fg=None if self._desk.environ.get("NO_COLOR") else "green",
         )
 
     def _is_logged_in(self) -> bool:
         """Whether nothing needs to be done, after a silent renewal where that helps; says so."""
         found = self._find()
-        if renewable(found, self._clock.now()) and not suffices(found, self._clock.now()):
+        if renewable(found, self._desk.clock.now()) and not suffices(found, self._desk.clock.now()):
             found = self._renewed(found)
-        now = self._clock.now()
+        now = self._desk.clock.now()
         cap_at = self._cap_at(found)
         if found is None or not suffices(found, now, cap_at=cap_at) or (renewable(found, now) and self._is_refused()):
             return False
@@ -207,8 +203,8 @@ class Login:
 
     def _cap_at(self, found: Found | None) -> float | None:
         """When AWS ends the session: known where the settings name its cap and the token is of a login of ours."""
-        cap = settings.load(self._paths).session_caps.get(self._session.name)
-        record = self._records.read(found.key) if found is not None and cap is not None else None
+        cap = settings.load(self._desk.paths).session_caps.get(self._session.name)
+        record = self._desk.records.read(found.key) if found is not None and cap is not None else None
         if found is None or cap is None or record is None or not record.matches(found.token):
             return None
         return record.logged_in_at + cap
@@ -218,7 +214,7 @@ class Login:
         with contextlib.suppress(CredhelperError):
             return any(
                 session["state"] in {"expiring", "expired"}
-                for session in self._agent.status()["sessions"]
+                for session in self._desk.agent.status()["sessions"]
                 if (session["name"], session["start_url"]) == (self._session.name, self._session.start_url)
             )
         return False
@@ -228,15 +224,15 @@ class Login:
 
         Raises LoginFailed where AWS cannot be reached.
         """
-        centers = Centers(self._records, lambda: settings.load(self._paths), self._clock)
+        centers = Centers(self._desk.records, lambda: settings.load(self._desk.paths), self._desk.clock)
         with contextlib.closing(centers):
             try:
                 renew(
                     self._session,
-                    cache=self._cache,
-                    records=self._records,
+                    cache=self._desk.cache,
+                    records=self._desk.records,
                     center_for=centers.for_token,
-                    clock=self._clock,
+                    clock=self._desk.clock,
                 )
             except UpstreamError as error:
                 if error.code in {UpstreamError.OFFLINE, UpstreamError.PORTAL}:
@@ -248,13 +244,13 @@ class Login:
 
     def _find(self) -> Found | None:
         try:
-            return self._cache.find(self._session, self._clock.now())
+            return self._desk.cache.find(self._session, self._desk.clock.now())
         except TokenUnreadable:
             return None  # the login replaces it
 
     def _start_daemon(self) -> None:
         try:
-            self._agent.start()
+            self._desk.agent.start()
         except CredhelperError as error:
             tell(f"credhelper: {printable(str(error))} (the login goes on without it)")
 
@@ -270,7 +266,7 @@ class Login:
         with contextlib.ExitStack() as stack:
             notice.start()
             try:
-                mine = stack.enter_context(self._agent.login_lease(self._session.cache_key))
+                mine = stack.enter_context(self._desk.agent.login_lease(self._session.cache_key))
                 lease = _Lease.HELD if mine else _Lease.ENDED
             except CredhelperError as error:
                 # A daemon that went away while we waited had given the lease to another login.
@@ -283,13 +279,12 @@ class Login:
 
     def _center(self) -> IdentityCenter:
         """The service as the person's own environment and settings lead to it."""
-        theirs = endpoints_from_environment(self._environ)
-        known = settings.load(self._paths)
+        theirs = endpoints_from_environment(self._desk.environ)
+        known = settings.load(self._desk.paths)
         named = known.endpoints.get(self._session.name, Endpoints())
         endpoints = Endpoints(
             oidc=theirs.oidc or named.oidc, portal=theirs.portal or named.portal, sts=theirs.sts or named.sts
         )
-        network = known.network  # with what this environment says, just recorded: the daemon's is the same
-        if endpoints.oidc and is_loopback(endpoints.oidc):
-            network = Network(proxies={}, ca_bundle=network.ca_bundle)
-        return IdentityCenter(self._session.region, endpoints, network, self._clock)
+        # With what this environment says, just recorded: the daemon's is the same.
+        network = network_for(known.network, endpoints.oidc)
+        return IdentityCenter(self._session.region, endpoints, network, self._desk.clock)

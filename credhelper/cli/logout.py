@@ -9,21 +9,18 @@ from collections.abc import Mapping, Sequence
 import click
 
 from credhelper import settings
-from credhelper.agent import Agent
 from credhelper.aws.centers import Centers
 from credhelper.aws.identity_center import IdentityCenter
 from credhelper.aws.logout import Farewell, forget_cli_credentials, log_out, log_out_of_rest
-from credhelper.aws.records import LoginRecords
 from credhelper.aws.targets import resolve_session
-from credhelper.aws.tokens import TokenCache
 from credhelper.aws.world import World
 from credhelper.cli import no_core_dumps, tell
-from credhelper.core.clock import Clock
-from credhelper.endpoints import is_loopback
+from credhelper.cli.desk import Desk
+from credhelper.endpoints import network_for
 from credhelper.errors import CredhelperError
-from credhelper.model import Endpoints, Network, Profile, Session
+from credhelper.model import Endpoints, Profile, Session
 from credhelper.paths import Paths
-from credhelper.terminal import printable
+from credhelper.terminal import counted, printable
 
 
 @click.command("logout")
@@ -47,43 +44,38 @@ class Logout:
     """One run of the command."""
 
     def __init__(self, paths: Paths, environ: Mapping[str, str]) -> None:
-        self._paths = paths
-        self._environ = environ
-        self._clock = Clock()
-        self._cache = TokenCache(paths.token_cache, paths.locks)
-        self._records = LoginRecords(paths.state / "logins")
-        self._agent = Agent(paths, environ)
+        self._desk = Desk.of(paths, environ)
         known = self._settings()
         self._network = known.network
-        self._centers = Centers(self._records, lambda: known, self._clock)
+        self._centers = Centers(self._desk.records, lambda: known, self._desk.clock)
 
     def _settings(self) -> settings.Settings:
         """The settings; a fault in them must not keep anybody logged in."""
         try:
-            return settings.load(self._paths)
+            return settings.load(self._desk.paths)
         except CredhelperError as error:
             tell(f"credhelper: {printable(error.message)} (the logout goes on with the defaults)")
-            return settings.Settings(network=settings.recorded_network(self._paths))
+            return settings.Settings(network=settings.recorded_network(self._desk.paths))
 
     def run(self, names: Sequence[str], *, everything: bool) -> None:
         """Log out and say what happened. Raises CredhelperError where the server could not be told."""
-        world = World.of(self._paths, self._environ)
+        world = World.of(self._desk.paths, self._desk.environ)
         if everything:
             sessions = world.sessions()
         else:
-            resolved = [resolve_session(name, self._environ, self._paths) for name in (names or (None,))]
+            resolved = [resolve_session(name, self._desk.environ, self._desk.paths) for name in (names or (None,))]
             sessions = list({session.id: session for session in resolved}.values())
         farewells = [self._leave(session) for session in sessions]
         if everything:
-            rest = log_out_of_rest(cache=self._cache, records=self._records, center_for=self._center)
+            rest = log_out_of_rest(cache=self._desk.cache, records=self._desk.records, center_for=self._center)
             if rest.removed:
-                click.echo(f"Removed {_count(rest.removed, 'more token file')} of sessions that no config names.")
+                click.echo(f"Removed {counted(rest.removed, 'more token file')} of sessions that no config names.")
             farewells.append(rest)
         entries = forget_cli_credentials(
-            self._paths.cli_cache, None if everything else _profiles_of(world.profiles(), sessions)
+            self._desk.paths.cli_cache, None if everything else _profiles_of(world.profiles(), sessions)
         )
         if entries:
-            click.echo(f"Removed {_count(entries, 'file')} with role credentials from the AWS CLI's cache.")
+            click.echo(f"Removed {counted(entries, 'file')} with role credentials from the AWS CLI's cache.")
         if everything:
             self._forget("")
         if not entries and not any(done.removed or done.stuck for done in farewells):
@@ -94,8 +86,8 @@ class Logout:
     def _leave(self, session: Session) -> Farewell:
         done = log_out(
             session,
-            cache=self._cache,
-            records=self._records,
+            cache=self._desk.cache,
+            records=self._desk.records,
             endpoints_for=self._centers.endpoints,
             center_for=self._center,
             gone=lambda: self._forget(session.cache_key),
@@ -108,13 +100,11 @@ class Logout:
     def _forget(self, key: str) -> None:
         """Let the daemon drop its credentials of `key` (empty: all); without a daemon there are none."""
         with contextlib.suppress(CredhelperError):
-            self._agent.call("forget", key=key)
+            self._desk.agent.call("forget", key=key)
 
     def _center(self, region: str, endpoints: Endpoints) -> IdentityCenter:
-        network = self._network
-        if endpoints.portal and is_loopback(endpoints.portal):
-            network = Network(proxies={}, ca_bundle=network.ca_bundle)
-        return IdentityCenter(region, endpoints, network, self._clock, timeout=5.0)
+        network = network_for(self._network, endpoints.portal)
+        return IdentityCenter(region, endpoints, network, self._desk.clock, timeout=5.0)
 
 
 def _profiles_of(profiles: Sequence[Profile], sessions: Sequence[Session]) -> list[Profile]:
@@ -132,7 +122,3 @@ def _complain(farewells: Sequence[Farewell]) -> None:
             f"the token files are gone, but the server could not be told: {printable('; '.join(untold))}",
             "Its side of the session ends by itself; to end it now, sign out in the access portal",
         )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

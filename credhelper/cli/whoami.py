@@ -74,7 +74,8 @@ def ask(profile: str | None, environ: Mapping[str, str]) -> Identity:
         session, shown = _session(boto3, name, keys_in_the_way=keys_in_the_way)
         if keys_in_the_way and shown is not None:
             tell(
-                "credhelper: AWS_ACCESS_KEY_ID is set: most programs use those keys in place of the profile. Unset it."
+                "credhelper: AWS_ACCESS_KEY_ID is set: most programs use those keys in place of the profile. "
+                "Unset it."
             )
         client = session.client(
             "sts",

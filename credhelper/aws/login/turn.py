@@ -24,11 +24,7 @@ def turn(path: Path, *, waiting: Callable[[], None]) -> Iterator[bool]:
 
     Raises CredhelperError where there can be no lock.
     """
-    files.make_private_folder(path.parent)
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise CredhelperError(f"the lock {path} cannot be made: {error.strerror}") from error
+    fd = files.open_lock(path)
     try:
         yield _take(fd, path, waiting)
     finally:
@@ -44,5 +40,5 @@ def _take(fd: int, path: Path, waiting: Callable[[], None]) -> bool:
             fcntl.flock(fd, fcntl.LOCK_EX)
             return True
     except OSError as error:
-        raise CredhelperError(f"the lock {path} cannot be taken: {error.strerror}") from error
+        raise CredhelperError(f"{path} cannot be locked: {error.strerror}", files.NO_LOCKS) from error
     return False
