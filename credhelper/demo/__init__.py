@@ -1,7 +1,7 @@
 """`credhelper demo`: the whole of credhelper at work in a world of its own, in less than a minute.
 
 `world` is the stage and may be used by itself, `story` what happens on it, `observer` and `board` what is known of
-it, `view` how it is shown.
+it, `view` how it is shown; `shell` and `controls` let a person onto the stage.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from types import FrameType
 
 import click
 
+from credhelper.demo import shell
 from credhelper.demo.board import Board
 from credhelper.demo.schedule import Schedule
 from credhelper.demo.story import Story, StoryBroken
@@ -44,22 +45,52 @@ def play(
     Raises CredhelperError where the world cannot be made or a command fails in it, and KeyboardInterrupt.
     """
     environ = os.environ if environ is None else environ
+    _let_every_sign_be_shown()
+    view = choose_view(environ)
+    with _world(schedule or Schedule(), environ, keep=keep) as world:
+        if prepare is not None:
+            prepare(world)
+        story = Story(world, view)
+        with view, contextlib.suppress(StoryBroken):
+            story.tell()
+    summarize(story.board, environ)
+    return story.board
+
+
+def open_shell(
+    *, keep: bool = False, lifetime: float | None = None, environ: Mapping[str, str] | None = None
+) -> None:
+    """Open the person's shell in a world in which they are logged in; returns when it has ended and all is removed.
+
+    Args:
+        keep: leave the temporary home folder behind.
+        lifetime: of tokens and role credentials, in seconds; default a minute.
+        environ: of the person.
+
+    Raises CredhelperError where there is no terminal, the world cannot be made, or a command fails in it.
+    """
+    shell.check_terminal()
+    environ = os.environ if environ is None else environ
+    _let_every_sign_be_shown()
+    with _world(shell.schedule(lifetime or shell.LIFETIME), environ, keep=keep) as world:
+        shell.open_shell(world, environ)
+    click.echo("The demo's world has ended." if keep else "The demo's world has ended, and nothing of it is left.")
+
+
+def _let_every_sign_be_shown() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a locale that lacks a sign must not end the demo
-    view = choose_view(environ)
-    world = World(schedule or Schedule(), environ, keep=keep)
+
+
+@contextlib.contextmanager
+def _world(schedule: Schedule, environ: Mapping[str, str], *, keep: bool) -> Iterator[World]:
+    world = World(schedule, environ, keep=keep)
     try:
         with _ended_in_order(), world:
-            if prepare is not None:
-                prepare(world)
-            story = Story(world, view)
-            with view, contextlib.suppress(StoryBroken):
-                story.tell()
+            yield world
     finally:
         if keep and world.made:
             click.echo(f"The temporary home folder is kept: {world.home}")
-    summarize(story.board, environ)
-    return story.board
 
 
 @contextlib.contextmanager

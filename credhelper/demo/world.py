@@ -264,11 +264,30 @@ class World:
                 _ended(process, _END_WITHIN)
         self._daemons.clear()
 
+    def _end_strays(self) -> None:
+        """End what a person left running in this world: jobs in the background, whatever opened windows."""
+        if self._home is None:
+            return
+        with contextlib.suppress(CredhelperError, KeyError, ValueError):
+            self.ping()  # to know the daemon, which is asked to stop later
+        strays = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.pid not in self._daemons and process.environ().get("HOME") == str(self._home):
+                    strays.append(process)
+        for process in strays:
+            with contextlib.suppress(psutil.Error):
+                process.terminate()
+        for process in psutil.wait_procs(strays, timeout=2.0)[1]:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
     def close(self) -> None:
         """End everything. A second Ctrl-C does not interrupt it. Harmless when repeated."""
         with _undisturbed():
             try:
                 self.stop_programs()
+                self._end_strays()
                 self.stop_daemon()
             finally:
                 try:
