@@ -127,7 +127,7 @@ def _next(session: dict[str, Any], now: float) -> str:
         return f"{session['reason']}; run: {login_command(session['name'])}"
     at = _moment(session["next_action_at"])
     if session["next_action"] == "renew":
-        when = "now" if at is None or at <= now else f"in {span(at, now)}"
+        when = "now" if at is None or at < now + 1 else f"in {span(at, now)}"
         return f"renews itself {when}" if session["reason"] == "renews itself" else f"{session['reason']} ({when})"
     return str(session["reason"])
 
