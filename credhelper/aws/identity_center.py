@@ -7,18 +7,16 @@ signed. So a broken config, or our own helper line in it, can never bite the pro
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from credhelper import __version__
+from credhelper.aws.botocore_clients import TooLong, make_client, proxies_for
 from credhelper.core.clock import Clock
-from credhelper.endpoints import check_endpoint
-from credhelper.errors import UpstreamError
+from credhelper.errors import CredhelperError, UpstreamError
 from credhelper.model import Endpoints, Network, RoleCredentials
 
 _Answer = TypeVar("_Answer")
@@ -249,12 +247,12 @@ class IdentityCenter:
                 client = self._clients.get(service)
                 if client is None:
                     url = self.endpoints.oidc if service == "sso-oidc" else self.endpoints.portal
-                    client = _make_client(service, self.region, url, self._network, self._timeout)
+                    client = make_client(service, self.region, url, self._network, self._timeout)
                     proxies = self._network.proxies
                     if proxies and proxies_for(client.meta.endpoint_url, self._network) != proxies:
                         client.close()
                         direct = Network(proxies={}, ca_bundle=self._network.ca_bundle)
-                        client = _make_client(service, self.region, url, direct, self._timeout)
+                        client = make_client(service, self.region, url, direct, self._timeout)
                     self._clients[service] = client
         return client
 
@@ -276,7 +274,11 @@ class IdentityCenter:
             kind = type(error).__name__
             code = UpstreamError.GARBAGE if kind == "ResponseParserError" else UpstreamError.OFFLINE
             raise UpstreamError(operation, code, 0, _reason(kind)) from None
-        except (ValueError, OSError) as error:
+        except CredhelperError:
+            raise  # an endpoint that is no safe one
+        except TooLong:
+            raise UpstreamError(operation, UpstreamError.GARBAGE, 0, "it is far too long") from None
+        except Exception as error:  # noqa: BLE001 - botocore's parsers meet nonsense with errors of any kind
             raise UpstreamError(operation, UpstreamError.GARBAGE, 0, type(error).__name__) from None
         metadata = reply.get("ResponseMetadata", {})
         if "html" in metadata.get("HTTPHeaders", {}).get("content-type", ""):
@@ -330,6 +332,10 @@ def _client_error(operation: str, response: Any) -> UpstreamError:
     content_type = metadata.get("HTTPHeaders", {}).get("content-type", "")
     if "html" in content_type or 300 <= status < 400:
         return UpstreamError(operation, UpstreamError.PORTAL, status, "a web page")
+    if code.isdecimal() and 400 <= status < 500 and status != 429:
+        # The services name each refusal; this one is a proxy's or a firewall's, and says nothing of the session.
+        detail = "the proxy asks for a name and a password" if status == 407 else f"somebody else answers {status}"
+        return UpstreamError(operation, UpstreamError.OFFLINE, status, detail)
     detail = str(response.get("error_description") or error.get("Message") or "")
     return UpstreamError(operation, code, status, " ".join(detail.split())[:200])
 
@@ -358,52 +364,3 @@ def _moment(value: float) -> float:
 def _next(reply: dict[str, Any]) -> dict[str, str]:
     token = reply.get("nextToken")
     return {"nextToken": token} if token else {}
-
-
-def proxies_for(url: str, network: Network) -> Mapping[str, str] | None:
-    """The proxies to reach `url` by; none for a host that `no_proxy` names.
-
-    The rule is urllib's, and so botocore's: `*`, or names of hosts or of domains above them, with or without a port.
-    """
-    if not network.proxies or not network.no_proxy:
-        return network.proxies
-    parts = urlsplit(url)
-    hosts = {f".{parts.netloc.lower()}", f".{parts.hostname or ''}"}
-    for entry in network.no_proxy.lower().split(","):
-        name = entry.strip().lstrip(".")
-        if name == "*" or (name and any(host.endswith(f".{name}") for host in hosts)):
-            return {}
-    return network.proxies
-
-
-def _make_client(service: str, region: str, url: str | None, network: Network, timeout: float) -> Any:
-    import botocore.session  # noqa: PLC0415 - costs 0.1 s and 20 MB, so only once it is needed
-    from botocore import UNSIGNED, configprovider  # noqa: PLC0415
-    from botocore.config import Config  # noqa: PLC0415
-
-    # Each entry is (name in the config, environment variable, default, conversion): neither is looked at.
-    defaults = configprovider.BOTOCORE_DEFAUT_SESSION_VARIABLES
-    session = botocore.session.Session(
-        session_vars={
-            **{name: (None, None, entry[2], entry[3]) for name, entry in defaults.items() if name != "ca_bundle"},
-            "config_file": (None, None, os.devnull, None),
-            "credentials_file": (None, None, os.devnull, None),
-        }
-    )
-    session.user_agent_name = "credhelper"
-    session.user_agent_version = __version__
-    return session.create_client(
-        service,
-        region_name=region,
-        endpoint_url=check_endpoint(url) if url else None,
-        verify=network.ca_bundle,
-        config=Config(
-            signature_version=UNSIGNED,
-            ignore_configured_endpoint_urls=True,  # type: ignore[call-arg] # missing in the stubs
-            proxies=None if network.proxies is None else dict(network.proxies),
-            connect_timeout=min(timeout, 5.0),
-            read_timeout=timeout,
-            retries={"total_max_attempts": 1},
-            max_pool_connections=20,
-        ),
-    )

@@ -10,7 +10,21 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 Kind = Literal[
-    "error", "delay", "hold", "drop", "reset", "silence", "portal_page", "redirect", "garbage", "cut", "torn", "empty"
+    "error",
+    "delay",
+    "hold",
+    "drop",
+    "reset",
+    "silence",
+    "portal_page",
+    "redirect",
+    "garbage",
+    "wrong",
+    "endless",
+    "stranger",
+    "cut",
+    "torn",
+    "empty",
 ]
 
 
@@ -78,6 +92,21 @@ class Fault:
     def garbage(cls, *, status: int = 200, delay: float = 0) -> Self:
         """Bytes that are not JSON, nor XML, nor UTF-8."""
         return cls("garbage", delay, status=status)
+
+    @classmethod
+    def wrong(cls, body: str, *, status: int = 200, delay: float = 0) -> Self:
+        """The service's headers with this body: JSON of another shape, for instance."""
+        return cls("wrong", delay, status=status, message=body)
+
+    @classmethod
+    def endless(cls, *, status: int = 200, delay: float = 0) -> Self:
+        """A body of 8 MiB."""
+        return cls("endless", delay, status=status)
+
+    @classmethod
+    def stranger(cls, status: int, *, delay: float = 0) -> Self:
+        """A refusal in plain text by a proxy or a firewall, which bears no mark of the service."""
+        return cls("stranger", delay, status=status)
 
     @classmethod
     def cut(cls, *, delay: float = 0) -> Self:

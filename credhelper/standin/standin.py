@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DEFAULT_START_URL = "https://d-93670bd35a.awsapps.com/start/"
 DEFAULT_REGION = "eu-west-1"
+_ENDLESS = 8 * 1024 * 1024
 
 
 class StandIn:
@@ -289,6 +290,12 @@ def _wrong_answer(fault: Fault, route: protocol.Route | None) -> Response:
         return pages.captive(status)
     if fault.kind == "redirect":
         return Response(status, b"", "text/html", (("Location", fault.location),), genuine=False)
+    if fault.kind == "wrong":
+        return Response(status, fault.message.encode())
+    if fault.kind == "endless":
+        return Response(status, b" " * _ENDLESS)
+    if fault.kind == "stranger":
+        return Response(status, b"Denied by policy", "text/plain", genuine=False)
     if fault.kind == "garbage":
         return Response(status, b"\x00\xff\xfe{]<garbage>\x80" * 8)
     return Response(status)

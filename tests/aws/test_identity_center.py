@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from credhelper.aws.botocore_clients import proxies_for
 from credhelper.aws.identity_center import (
     GRANT_CODE,
     GRANT_DEVICE,
@@ -17,7 +18,6 @@ from credhelper.aws.identity_center import (
     IdentityCenter,
     Registration,
     TokenGrant,
-    proxies_for,
 )
 from credhelper.core.clock import Clock
 from credhelper.errors import ConfigError, UpstreamError
@@ -137,22 +137,35 @@ CALLS: dict[str, Act] = {
     "ListAccountRoles": lambda center, token: list(center.account_roles(token["accessToken"], ACCOUNT)),
     "Logout": lambda center, token: center.logout(token["accessToken"]),
 }
+_WRONG = (
+    '{"clientId": [], "clientSecret": {}, "clientSecretExpiresAt": "x", "deviceCode": 1, "accessToken": {}, '
+    '"expiresIn": [], "roleCredentials": "x", "accountList": {"accountId": 5}, "roleList": "x"}'
+)
 FAULTS = {
     "drop": (Fault.drop(), UpstreamError.OFFLINE),
     "reset": (Fault.reset(), UpstreamError.OFFLINE),
     "captive page": (Fault.captive_page(), UpstreamError.PORTAL),
     "captive page 511": (Fault.captive_page(status=511), UpstreamError.PORTAL),
     "captive redirect": (Fault.captive_redirect(), UpstreamError.PORTAL),
-    "torn": (Fault.torn(), UpstreamError.GARBAGE),  # botocore does not tell it from half an answer
+    "torn": (Fault.torn(), UpstreamError.OFFLINE),
     "cut": (Fault.cut(), UpstreamError.GARBAGE),
     "garbage": (Fault.garbage(), UpstreamError.GARBAGE),
+    "a list": (Fault.wrong("[]"), UpstreamError.GARBAGE),
+    "a text": (Fault.wrong('"x"'), UpstreamError.GARBAGE),
+    "deep": (Fault.wrong("[" * 100_000), UpstreamError.GARBAGE),
+    "wrong types": (Fault.wrong(_WRONG), UpstreamError.GARBAGE),
+    "endless": (Fault.endless(), UpstreamError.GARBAGE),
+    "a proxy's 403": (Fault.stranger(403), UpstreamError.OFFLINE),
+    "a proxy's 407": (Fault.stranger(407), UpstreamError.OFFLINE),
     "empty 200": (Fault.empty(status=200), UpstreamError.GARBAGE),
     "empty 500": (Fault.empty(), "500"),
     "empty 503": (Fault.empty(status=503), "503"),
     "refused": (Fault.error("InvalidRequestException"), "InvalidRequestException"),
 }
 # Its answer holds nothing, so there is nothing in it that could be wrong.
-HARMLESS = {("Logout", "cut"), ("Logout", "garbage"), ("Logout", "empty 200"), ("Logout", "torn")}
+HARMLESS = {
+    ("Logout", name) for name in ("cut", "garbage", "empty 200", "torn", "a list", "a text", "deep", "wrong types")
+}
 
 
 @pytest.mark.parametrize("operation", CALLS)
