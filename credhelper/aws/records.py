@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from credhelper import files
+from credhelper.aws.draft import Draft, remove_abandoned
 from credhelper.errors import CredhelperError
 from credhelper.model import Endpoints, Token
 
@@ -87,8 +88,11 @@ class LoginRecords:
         return next((record for record in found if record is not None and record.matches(token)), None)
 
     def write(self, key: str, record: LoginRecord) -> None:
-        """Keep a record. Raises CredhelperError."""
-        files.replace(self._path(key), json.dumps(asdict(record)).encode(), new_mode=0o600)
+        """Keep a record. Only for who holds the lock of the token file `key`. Raises CredhelperError."""
+        path = self._path(key)
+        remove_abandoned(path)
+        with Draft(path) as draft:
+            draft.commit(json.dumps(asdict(record)).encode())
 
     def remove(self, key: str) -> None:
         """Forget a record; none is no error."""

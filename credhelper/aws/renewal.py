@@ -1,25 +1,35 @@
 """Renewing the token of a session: the one place where a refresh token is spent.
 
-The refresh holds a lock and reads the file again first. After a refusal it reads the file once more, because tokens
-that differ from those sent are another client's success. A reply that arrives after the file vanished is dropped,
-because that was a logout.
+The refresh holds a lock and reads the file again first. After a refusal it looks at the file for a while more,
+because tokens that differ from those sent are another client's success, which it writes down only after AWS has
+answered it. A reply that arrives after the file vanished is dropped, because that was a logout.
+
+Where AWS rotates refresh tokens, its reply is the only copy of what keeps the session alive. So all that can be done
+without the reply is done before the request, and a kill between the reply and the write has the least of chances.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from credhelper.aws.draft import Draft
 from credhelper.aws.identity_center import IdentityCenter, Registration
 from credhelper.aws.records import LoginRecords
-from credhelper.aws.tokens import TokenCache
+from credhelper.aws.tokens import TokenCache, render_token
 from credhelper.core.clock import Clock
 from credhelper.core.schedule import renew_at
 from credhelper.core.verdicts import Verdict, judge
 from credhelper.errors import CredhelperError, UpstreamError
 from credhelper.model import Session, Token, normalize_start_url
+
+# How long another client whose refresh won may take from AWS's answer to the end of its write. It takes milliseconds,
+# but everything is slow on a machine that has just woken; callers wait for 4 s.
+_OTHERS_WRITE_WITHIN = 1.5
 
 
 class Result(Enum):
@@ -78,33 +88,33 @@ def renew(
     cannot be had.
     """
     key = session.cache_key
-    with cache.lock(key):
+    with cache.lock(key), cache.draft(key) as draft:
+        snapshot = cache.snapshot(key)  # before it is read: what is written in between is seen as a change
         in_file = cache.read(key)
         if in_file is None or not _belongs(in_file, session):
             return Outcome(Result.GONE)
+        file = _File(session, cache, draft, in_file, snapshot)
         holding = held is not None and in_file.access_token == held.replaced
         token = held.token if held is not None and holding else in_file
         now = clock.now()
         due = renew_at(token.expires_at, known_lifetime(records, key, token)) <= now
         if token.access_token != replacing and not due:
-            return (
-                _save(session, token, in_file, cache=cache, records=records)
-                if holding
-                else Outcome(Result.ADOPTED, token)
-            )
+            return _save(file, token, records) if holding else Outcome(Result.ADOPTED, token)
         if not token.refreshable(now):
             return Outcome(Result.IMPOSSIBLE, token)
         center = center_for(session, token)
+        center.prepare("sso-oidc")
+        with contextlib.suppress(CredhelperError):  # it is tried again after the reply, and reported then
+            draft.prepare()
+        registration = Registration(
+            token.client_id or "", token.client_secret or "", token.registration_expires_at or 0.0
+        )
         try:
-            grant = center.refresh(
-                Registration(token.client_id or "", token.client_secret or "", token.registration_expires_at or 0.0),
-                token.refresh_token or "",
-            )
+            grant = center.refresh(registration, token.refresh_token or "")
         except UpstreamError as error:
             if judge(error).verdict is not Verdict.LOGIN:
                 raise
-            present = cache.read(key)
-            changed = _changed(present, in_file, session)
+            changed = file.change_within(_OTHERS_WRITE_WITHIN)
             if changed is None:
                 raise
             return changed
@@ -115,7 +125,7 @@ def renew(
             lifetime=grant.expires_in,
             refresh_token=grant.refresh_token or token.refresh_token,
         )
-        return _save(session, renewed, in_file, cache=cache, records=records)
+        return _save(file, renewed, records)
 
 
 def known_lifetime(records: LoginRecords, key: str, token: Token) -> float:
@@ -126,31 +136,63 @@ def known_lifetime(records: LoginRecords, key: str, token: Token) -> float:
     return token.lifetime
 
 
-def _save(session: Session, renewed: Token, sent: Token, *, cache: TokenCache, records: LoginRecords) -> Outcome:
-    key = session.cache_key
+@dataclass(frozen=True, slots=True)
+class _File:
+    """The token file as it was read under the lock.
+
+    Attributes:
+        draft: its next content.
+        token, snapshot: what it held, and its bytes.
+    """
+
+    session: Session
+    cache: TokenCache
+    draft: Draft
+    token: Token
+    snapshot: bytes | None = dataclasses.field(repr=False)
+
+    def change(self) -> Outcome | None:
+        """What has become of the file since it was read; None where it is as it was. Raises TokenUnreadable."""
+        key = self.session.cache_key
+        if self.snapshot is not None and self.cache.snapshot(key) == self.snapshot:
+            return None
+        present = self.cache.read(key)
+        if present is None or not _belongs(present, self.session):
+            return Outcome(Result.GONE)
+        return None if _same(present, self.token) else Outcome(Result.ADOPTED, present)
+
+    def change_within(self, seconds: float) -> Outcome | None:
+        """Wait that long for a change."""
+        deadline = time.monotonic() + seconds
+        while True:
+            changed = self.change()
+            if changed is not None or time.monotonic() > deadline:
+                return changed
+            time.sleep(0.02)
+
+    def replace(self, renewed: Token) -> None:
+        """Write the renewed token. Raises CredhelperError."""
+        rotated = renewed.refresh_token != self.token.refresh_token
+        self.draft.commit(render_token(renewed), durable_first=not rotated)
+
+
+def _save(file: _File, renewed: Token, records: LoginRecords) -> Outcome:
     try:
-        changed = _changed(cache.read(key), sent, session)
+        changed = file.change()
         if changed is not None:
             return changed
-        cache.write(key, renewed)
+        file.replace(renewed)
     except CredhelperError as error:
         # Also where another program is writing just now. The old refresh token may be spent; this one is kept.
-        return Outcome(Result.UNSAVED, renewed, held=Held(renewed, sent.access_token), problem=str(error))
+        return Outcome(Result.UNSAVED, renewed, held=Held(renewed, file.token.access_token), problem=str(error))
+    key = file.session.cache_key
     record = records.read(key)
     if record is not None and record.matches(renewed):
-        try:
+        with contextlib.suppress(
+            CredhelperError
+        ):  # only the lifetime is lost, and the file's age tells nearly the same
             records.write(key, dataclasses.replace(record, lifetime=renewed.lifetime, expires_at=renewed.expires_at))
-        except CredhelperError:
-            # Only the lifetime is lost, and the file's age tells nearly the same.
-            return Outcome(Result.RENEWED, renewed)
     return Outcome(Result.RENEWED, renewed)
-
-
-def _changed(present: Token | None, sent: Token, session: Session) -> Outcome | None:
-    """What has become of the file since it was read; None where it is as it was."""
-    if present is None or not _belongs(present, session):
-        return Outcome(Result.GONE)
-    return None if _same(present, sent) else Outcome(Result.ADOPTED, present)
 
 
 def _same(one: Token, other: Token) -> bool:

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import stat
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from credhelper import files
+from credhelper.aws.draft import Draft, remove_abandoned
 from credhelper.errors import CredhelperError, TokenUnreadable
 from credhelper.model import Session, Token, normalize_start_url
 
@@ -29,8 +31,10 @@ DEFAULT_LIFETIME = 3600.0
 _LONGEST_LIFETIME = 90 * 86400.0
 # How long a half-written file is read again before it counts as garbage: a truncate-and-write takes microseconds.
 _PATIENCE = 0.25
-# A temporary file of ours that is older was left by a process that was killed: writing one takes milliseconds.
+# A temporary file that belongs to no lock and is older was left by a process that was killed: writing one takes
+# milliseconds.
 _LEFT_OVER = 300.0
+_DRAFT = re.compile(re.escape(files.TEMPORARY) + "([0-9a-f]{40})-")
 
 _KNOWN = frozenset(
     {
@@ -178,7 +182,17 @@ class TokenCache:
 
     def lock(self, key: str, timeout: float = 30.0) -> AbstractContextManager[None]:
         """The lock that each of our processes holds while it renews, writes or removes the token of `key`."""
-        return files.locked(self._locks / f"{self.path(key).stem}.lock", timeout=timeout, what="this token")
+        return self._lock(self.path(key).stem, timeout)
+
+    def _lock(self, stem: str, timeout: float) -> AbstractContextManager[None]:
+        return files.locked(self._locks / f"{stem}.lock", timeout=timeout, what="this token")
+
+    def snapshot(self, key: str) -> bytes | None:
+        """The bytes of the token file of `key`, to tell whether it has changed; None where it cannot be read."""
+        try:
+            return files.read_bytes(self.path(key))
+        except (OSError, CredhelperError):
+            return None
 
     def read(self, key: str) -> Token | None:
         """The token of `key`, or None where there is no file. Raises TokenUnreadable.
@@ -204,15 +218,26 @@ class TokenCache:
                 raise TokenUnreadable(error.message, error.remedy) from error
             time.sleep(0.01)
 
-    def write(self, key: str, token: Token) -> None:
-        """Write the token of `key`: whole or not at all, mode 0600. Raises CredhelperError."""
+    def draft(self, key: str) -> Draft:
+        """The next content of the token file of `key`; only for who holds its lock."""
         path = self.path(key)
-        with contextlib.suppress(OSError):
-            path.chmod(0o600)
-        files.replace(path, render_token(token), new_mode=0o600)
+        remove_abandoned(path)
+        return Draft(path)
+
+    def write(self, key: str, token: Token) -> None:
+        """Write the token of `key`: whole or not at all, mode 0600. Only for who holds its lock.
+
+        Raises CredhelperError.
+        """
+        with self.draft(key) as draft:
+            draft.commit(render_token(token))
 
     def remove(self, key: str) -> bool:
-        """Remove the token of `key`; False where there was none. Raises CredhelperError."""
+        """Remove the token of `key`; False where there was none. Only for who holds its lock.
+
+        Raises CredhelperError.
+        """
+        remove_abandoned(self.path(key))
         self.remove_leftovers()
         return self.remove_path(self.path(key))
 
@@ -220,6 +245,12 @@ class TokenCache:
         """Remove our own half-written files of processes that were killed: they may hold a token."""
         with contextlib.suppress(OSError):
             for path in self.folder.glob(f"{files.TEMPORARY}*"):
+                named = _DRAFT.match(path.name)
+                if named is not None:
+                    # Whoever writes a token holds its lock; so a draft that nobody has locked is nobody's.
+                    with contextlib.suppress(CredhelperError), self._lock(named[1], timeout=0.0):
+                        remove_abandoned(self.folder / f"{named[1]}.json")
+                    continue
                 with contextlib.suppress(OSError):
                     status = path.lstat()
                     old = time.time() - status.st_mtime > _LEFT_OVER

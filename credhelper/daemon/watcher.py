@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
+from credhelper.files import TEMPORARY
+
 if TYPE_CHECKING:
     from watchdog.observers.api import ObservedWatch
 
@@ -42,7 +44,9 @@ class _Handler(FileSystemEventHandler):
             return
         for raw in (event.src_path, event.dest_path):
             path = os.fsdecode(raw)
-            if path in self._paths or path.rpartition("/")[0] in self._folders:
+            folder, _, name = path.rpartition("/")
+            # What we are about to write is news only once it has its name.
+            if path in self._paths or (folder in self._folders and not name.startswith(TEMPORARY)):
                 self._notify()
                 return
 

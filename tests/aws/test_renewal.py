@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from credhelper import files
 from credhelper.aws import renewal
+from credhelper.aws.draft import Draft
 from credhelper.aws.records import LoginRecord
 from credhelper.aws.renewal import Held, Outcome, Result, known_lifetime
 from credhelper.errors import CredhelperError, TokenUnreadable, UpstreamError
@@ -287,6 +287,7 @@ RENEW = """
 import sys
 from pathlib import Path
 from credhelper.aws import renewal
+from credhelper.aws.draft import Draft
 from credhelper.aws.centers import Centers
 from credhelper.aws.records import LoginRecords
 from credhelper.aws.tokens import TokenCache
@@ -336,7 +337,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     def refuse(*_: Any, **__: Any) -> None:
         raise CredhelperError("the disk is full", "Make room")
 
-    monkeypatch.setattr(files, "replace", refuse)
+    monkeypatch.setattr(Draft, "commit", refuse)
     return monkeypatch
 
 

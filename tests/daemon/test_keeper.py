@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
-from credhelper.aws.tokens import TokenCache
+from credhelper.aws.draft import Draft
 from credhelper.errors import CredhelperError
-from credhelper.model import Session, Token
+from credhelper.model import Session
 from credhelper.standin import Fault
 from tests.daemon.inside import Inside
 from tests.machine import Hands
@@ -252,11 +252,11 @@ async def test_unsaved_token_is_used_and_saved_later(
     inside.machine.standin.configure(rotate_refresh_tokens=True)
     before = inside.machine.token()
 
-    def refuse(self: TokenCache, key: str, token: Token) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise CredhelperError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(TokenCache, "write", refuse)
+        patch.setattr(Draft, "commit", refuse)
         for count in (1, 2):
             hands.forward(2500)
             await inside.turn()

@@ -1,0 +1,137 @@
+"""A token file that is about to be replaced: everything but the content is made ready beforehand.
+
+With refresh-token rotation the server's reply is the only copy of what keeps the session alive, until it is in the
+file. So the temporary file is there, open, in the right folder and with the right mode, before the request goes out;
+what follows the reply is one write and one rename.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from credhelper import files
+from credhelper.errors import CredhelperError
+
+
+class Draft:
+    """The next content of the file `path`, which others see whole or not at all. Mode 0600; a link is followed.
+
+    The caller holds the lock of the token; so whoever holds it later knows that a draft that is still there was left
+    by a process that was killed (`remove_abandoned`). Use as a context manager: what was not committed is removed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._target = path
+        self._fd: int | None = None
+        self._temporary: str | None = None
+
+    def prepare(self) -> None:
+        """Make the temporary file, empty. Harmless when repeated. Raises CredhelperError."""
+        if self._fd is not None:
+            return
+        self._target = Path(os.path.realpath(self._path))
+        files.make_private_folder(self._target.parent)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                if not stat.S_ISREG(self._target.stat().st_mode):  # never replace a device, a FIFO, a folder
+                    raise CredhelperError(f"{self._path} is not a regular file; it is as it was", "Move it away")
+            self._fd, self._temporary = tempfile.mkstemp(prefix=_prefix(self._path), dir=self._target.parent)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def commit(self, data: bytes, *, durable_first: bool = True) -> None:
+        """Put `data` into the file.
+
+        Args:
+            durable_first: the data is on the disk before the name points to it, so that not even a power failure
+                leaves anything but the old content or the new. Where the old content is worth nothing any more the
+                name comes first, because each moment before that is one in which a kill loses the data; the disk
+                follows at once.
+
+        Raises CredhelperError; the file is then as it was.
+        """
+        try:
+            self._put(data, durable_first)
+        except FileNotFoundError:
+            # The folder has gone since `prepare`, and the temporary file with it.
+            self.discard()
+            try:
+                self._put(data, durable_first)
+            except OSError as error:
+                raise self._unwritable(error) from error
+        except OSError as error:
+            raise self._unwritable(error) from error
+        finally:
+            self.discard()
+
+    def _put(self, data: bytes, durable_first: bool) -> None:
+        if self._fd is None:
+            self.prepare()
+        fd, temporary = self._fd, self._temporary
+        if fd is None or temporary is None:
+            raise AssertionError("a prepared draft has a file")
+        written = 0
+        while written < len(data):
+            written += os.write(fd, data[written:])
+        if durable_first:
+            os.fsync(fd)
+        os.replace(temporary, self._target)  # noqa: PTH105 - a Path would cost as much as the system call
+        self._temporary = None
+        if not durable_first:
+            with contextlib.suppress(OSError):  # it is in the file; what remains is a power failure just now
+                os.fsync(fd)
+                _sync_folder(self._target.parent)
+
+    def discard(self) -> None:
+        """Take the temporary file away, if it is not the file by now."""
+        if self._temporary is not None:
+            with contextlib.suppress(OSError):
+                Path(self._temporary).unlink()
+            self._temporary = None
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.discard()
+
+    def _unwritable(self, error: OSError) -> CredhelperError:
+        return CredhelperError(
+            f"{self._path} cannot be written: {error.strerror}; it is as it was",
+            "Check its folder's owner, mode and disk space",
+        )
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove the drafts of the file `path`; only for who holds its lock: then nobody is at work on one."""
+    for folder in {path.parent, Path(os.path.realpath(path)).parent}:
+        with contextlib.suppress(OSError):
+            for draft in folder.glob(_prefix(path) + "*"):
+                with contextlib.suppress(OSError):
+                    status = draft.lstat()
+                    if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():
+                        draft.unlink()
+
+
+def _prefix(path: Path) -> str:
+    return f"{files.TEMPORARY}{path.stem}-"
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
