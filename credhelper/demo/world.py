@@ -266,7 +266,7 @@ class World:
 
     def _end_strays(self) -> None:
         """End what a person left running in this world: jobs in the background, whatever opened windows."""
-        if self._home is None:
+        if self._home is None or not self.paths.state.exists():
             return
         with contextlib.suppress(CredhelperError, KeyError, ValueError):
             self.ping()  # to know the daemon, which is asked to stop later
