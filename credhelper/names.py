@@ -32,4 +32,10 @@ def decode_name(text: str) -> str:
 
 def login_command(session: str) -> str:
     """What a person types to log in to a session, quoted for their shell."""
-    return f"credhelper login {shlex.quote(session)}"
+    return command_for("login", session)
+
+
+def command_for(verb: str, *names: str) -> str:
+    """What a person types to do something to these names, quoted for their shell; a name may look like an option."""
+    end = ["--"] if any(name.startswith("-") for name in names) else []
+    return " ".join(["credhelper", verb, *end, *map(shlex.quote, names)])

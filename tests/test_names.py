@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credhelper.names import decode_name, encode_name
+from credhelper.names import command_for, decode_name, encode_name, login_command
 
 # What can come from a config file: any text, and bytes that are not UTF-8 as surrogates.
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1) | st.binary(min_size=1).map(
@@ -85,3 +85,10 @@ def test_what_we_never_write_is_refused(text: str) -> None:
 def test_empty_name_is_refused() -> None:
     with pytest.raises(ValueError, match="empty"):
         encode_name("")
+
+
+def test_commands_are_quoted_for_the_shell() -> None:
+    assert login_command("corp") == "credhelper login corp"
+    assert login_command("my corp; true") == "credhelper login 'my corp; true'"
+    assert login_command("--all") == "credhelper login -- --all"
+    assert command_for("enable", "a", "-b c") == "credhelper enable -- a '-b c'"
