@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Iterable, Mapping
 
+from credhelper.aws.config import profiles_of, read_config
+from credhelper.aws.readable import check_config
+from credhelper.aws.tokens import TokenCache
 from credhelper.aws.world import World
+from credhelper.core.clock import Clock
 from credhelper.errors import CredhelperError, UsageError
 from credhelper.model import Profile, Session
 from credhelper.paths import Paths
@@ -15,8 +20,9 @@ def resolve_session(name: str | None, environ: Mapping[str, str], paths: Paths) 
     """The session that NAME, else the environment, means.
 
     Raises UsageError where the name is unknown (with the nearest known one) or none was given and there are several,
-    CredhelperError where the profile uses no session or there is none at all.
+    ConfigError where the config cannot be read, CredhelperError where the profile uses no session or there is none.
     """
+    check_config(paths, environ)
     world = World.of(paths, environ)
     sessions, profiles = world.sessions(), {profile.name: profile for profile in world.profiles()}
     if name is not None:
@@ -26,7 +32,7 @@ def resolve_session(name: str | None, environ: Mapping[str, str], paths: Paths) 
         if name in profiles:
             return _session_of(profiles[name])
         raise unknown("session or profile", name, [*(session.name for session in sessions), *profiles])
-    chosen = environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE")
+    chosen = chosen_profile(environ)
     if chosen:
         if chosen in profiles:
             return _session_of(profiles[chosen])
@@ -40,6 +46,34 @@ def resolve_session(name: str | None, environ: Mapping[str, str], paths: Paths) 
         )
     names = ", ".join(session.name for session in sessions)
     raise UsageError(f"there are several sessions: {names}", "Name one of them")
+
+
+def chosen_profile(environ: Mapping[str, str]) -> str | None:
+    """The profile that the environment chooses for every AWS program."""
+    return environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE") or None
+
+
+def is_left_out(name: str, paths: Paths, environ: Mapping[str, str]) -> bool:
+    """Whether the AWS clients look for the profile's token under its start URL, where there is none that lives.
+
+    So it is with a legacy profile that is not enabled, beside a session with the same start URL: a login goes to the
+    session.
+    """
+    for path in World.of(paths, environ).files:
+        with contextlib.suppress(CredhelperError):
+            config = read_config(path)
+            values = config.profiles.get(name)
+            if values is None:
+                continue
+            start_url = values.get("sso_start_url")
+            profile = next(found for found in profiles_of(config, {}, paths.helper) if found.name == name)
+            if profile.managed or profile.session is None or profile.session.legacy or not start_url:
+                return False
+            if values.get("sso_session"):
+                return False
+            token = TokenCache(paths.token_cache, paths.locks).read(start_url)
+            return token is None or token.expires_at <= Clock().now()
+    return False
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:

@@ -10,7 +10,7 @@ import click
 
 from credhelper import client
 from credhelper.agent import Agent
-from credhelper.cli import tell
+from credhelper.cli import complain, tell
 from credhelper.daemon import singleton
 from credhelper.errors import CredhelperError, DaemonUnavailable
 from credhelper.paths import Paths
@@ -57,6 +57,14 @@ def _start(paths: Paths) -> None:
     paths.check_owner()
     settings.record_network(paths, os.environ)
     Agent(paths).start()
+    _tell_of_settings(paths)
+
+
+def _tell_of_settings(paths: Paths) -> None:
+    from credhelper.cli.notices import settings_notice  # noqa: PLC0415
+
+    for notice in settings_notice(paths):
+        complain(notice)
 
 
 @command.command()
@@ -113,6 +121,7 @@ def status(as_json: bool) -> None:
             click.echo(json.dumps({"running": False, "pid": None, "version": None, "socket": None}))
             raise SystemExit(1) from None
         raise
+    _tell_of_settings(paths)
     if as_json:
         click.echo(json.dumps(answer))
         return

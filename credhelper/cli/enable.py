@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from credhelper.aws.config.apply import Plan, diff, plan_enable, shared_with, write
+from credhelper.aws.targets import chosen_profile
 from credhelper.errors import EXIT_FAILURE, EXIT_OK, CredhelperError, UsageError
 from credhelper.paths import Paths
 from credhelper.terminal import counted, printable
@@ -45,8 +46,9 @@ def chosen_names(profiles: tuple[str, ...], environ: Mapping[str, str], *, every
         return None
     if profiles:
         return list(profiles)
-    if environ.get("AWS_PROFILE"):
-        return [environ["AWS_PROFILE"]]
+    chosen = chosen_profile(environ)
+    if chosen:
+        return [chosen]
     raise UsageError("no profile is named", "Name one or more, or say --all, or set AWS_PROFILE")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
-import shlex
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,23 +15,20 @@ import click
 from credhelper import resources, settings
 from credhelper.aws import browser
 from credhelper.aws.centers import Centers
-from credhelper.aws.config import profiles_of, read_config
 from credhelper.aws.identity_center import IdentityCenter
 from credhelper.aws.login.failures import explain
 from credhelper.aws.login.flow import Method, log_in, renewable, suffices
 from credhelper.aws.login.turn import turn
 from credhelper.aws.renewal import renew
-from credhelper.aws.targets import resolve_session
-from credhelper.aws.tokens import Found, TokenCache
-from credhelper.aws.world import World
-from credhelper.cli import no_core_dumps, tell
+from credhelper.aws.targets import chosen_profile, is_left_out, resolve_session
+from credhelper.aws.tokens import Found
+from credhelper.cli import complain, no_core_dumps
 from credhelper.cli.desk import Desk
 from credhelper.cli.person import person
-from credhelper.core.clock import Clock
 from credhelper.endpoints import endpoints_from_environment, network_for
 from credhelper.errors import CredhelperError, LoginNeeded, TokenUnreadable, UpstreamError
 from credhelper.model import Endpoints, Session
-from credhelper.names import login_command
+from credhelper.names import command_for, login_command
 from credhelper.paths import Paths
 from credhelper.terminal import duration, local_time, printable
 
@@ -58,29 +54,12 @@ def command(name: str | None, *, device: bool, no_browser: bool, force: bool) ->
     session = resolve_session(name, os.environ, paths)
     method = choose_method(device=device, no_browser=no_browser, environ=os.environ)
     Login(session, paths, os.environ).run(method, open_browser=not no_browser, force=force)
-    chosen = name or os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
-    if chosen and chosen != session.name and not session.legacy and _is_left_out(chosen, paths, os.environ):
+    chosen = name or chosen_profile(os.environ)
+    if chosen and chosen != session.name and not session.legacy and is_left_out(chosen, paths, os.environ):
         click.echo(
             f"The AWS CLI does not find this login for the profile {printable(chosen)}, which names no sso_session; "
-            f"enable it so that it uses this login: {printable(f'credhelper enable {shlex.quote(chosen)}')}"
+            f"enable it so that it uses this login: {printable(command_for('enable', chosen))}"
         )
-
-
-def _is_left_out(profile: str, paths: Paths, environ: Mapping[str, str]) -> bool:
-    """Whether the AWS clients look for the profile's token under its start URL, where there is none that lives."""
-    for path in World.of(paths, environ).files:
-        with contextlib.suppress(CredhelperError):
-            config = read_config(path)
-            values = config.profiles.get(profile)
-            if values is None:
-                continue
-            start_url = values.get("sso_start_url")
-            managed = any(p.managed for p in profiles_of(config, {}, paths.helper) if p.name == profile)
-            if managed or not start_url or values.get("sso_session"):
-                return False
-            token = TokenCache(paths.token_cache, paths.locks).read(start_url)
-            return token is None or token.expires_at <= Clock().now()
-    return False
 
 
 def choose_method(*, device: bool, no_browser: bool, environ: Mapping[str, str]) -> Method:
@@ -111,6 +90,7 @@ class Login:
     def run(self, method: Method, *, open_browser: bool, force: bool) -> None:
         """Log in where that is needed, and say how things stand. Raises CredhelperError."""
         settings.record_network(self._desk.paths, self._desk.environ)
+        self._remember_config()
         self._start_daemon()
         if not force and self._is_logged_in():
             return
@@ -248,11 +228,18 @@ class Login:
         except TokenUnreadable:
             return None  # the login replaces it
 
+    def _remember_config(self) -> None:
+        """Let the daemon know the config that this environment names; else it would not renew what we log in to."""
+        config = self._desk.paths.config_file(self._desk.environ)
+        if config.exists():
+            with contextlib.suppress(CredhelperError):
+                resources.remember_config(self._desk.paths, config)
+
     def _start_daemon(self) -> None:
         try:
             self._desk.agent.start()
         except CredhelperError as error:
-            tell(f"credhelper: {printable(str(error))} (the login goes on without it)")
+            complain(f"{error} (the login goes on without it)")
 
     @contextlib.contextmanager
     def _lease(self) -> Iterator[_Lease]:

@@ -14,7 +14,7 @@ from credhelper.aws.identity_center import IdentityCenter
 from credhelper.aws.logout import Farewell, forget_cli_credentials, log_out, log_out_of_rest
 from credhelper.aws.targets import resolve_session
 from credhelper.aws.world import World
-from credhelper.cli import no_core_dumps, tell
+from credhelper.cli import complain, no_core_dumps
 from credhelper.cli.desk import Desk
 from credhelper.endpoints import network_for
 from credhelper.errors import CredhelperError
@@ -54,13 +54,15 @@ class Logout:
         try:
             return settings.load(self._desk.paths)
         except CredhelperError as error:
-            tell(f"credhelper: {printable(error.message)} (the logout goes on with the defaults)")
+            complain(f"{error.message} (the logout goes on with the defaults)")
             return settings.Settings(network=settings.recorded_network(self._desk.paths))
 
     def run(self, names: Sequence[str], *, everything: bool) -> None:
         """Log out and say what happened. Raises CredhelperError where the server could not be told."""
         world = World.of(self._desk.paths, self._desk.environ)
         if everything:
+            for problem in world.problems.values():
+                complain(f"{problem} (its sessions are known by their tokens alone)")
             sessions = world.sessions()
         else:
             resolved = [resolve_session(name, self._desk.environ, self._desk.paths) for name in (names or (None,))]

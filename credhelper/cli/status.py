@@ -6,14 +6,18 @@ import calendar
 import json
 import os
 import time
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
 
 import click
 
 from credhelper import client
 from credhelper.agent import Agent
+from credhelper.aws.readable import check_config
+from credhelper.cli import complain
+from credhelper.cli.notices import notices
 from credhelper.errors import EXIT_LOGIN_NEEDED, EXIT_OK, CredhelperError, DaemonUnavailable
-from credhelper.names import login_command
+from credhelper.names import command_for, login_command
 from credhelper.paths import Paths
 from credhelper.terminal import paragraph, printable
 
@@ -37,12 +41,14 @@ def command(as_json: bool, watch: bool, exit_code: bool) -> int:
     if watch and as_json:
         raise click.UsageError("--watch and --json exclude each other.")
     document = gather(paths)
-    if as_json:
-        click.echo(json.dumps(document, indent=2))
-    elif watch:
+    if watch:
         _watch(paths)
+    if as_json:
+        for notice in notices(paths, os.environ):
+            complain(notice)
+        click.echo(json.dumps(document, indent=2))
     else:
-        _print(document)
+        _print(view(paths, document))
     needed = any(session["state"] in {"expired", "logged_out"} for session in document["sessions"])
     return EXIT_LOGIN_NEEDED if exit_code and (needed or not document["sessions"]) else EXIT_OK
 
@@ -50,41 +56,82 @@ def command(as_json: bool, watch: bool, exit_code: bool) -> int:
 def gather(paths: Paths) -> dict[str, Any]:
     """The document of `--json`: the daemon's, or what the files alone say where none runs.
 
-    Raises CredhelperError where a daemon is there but cannot be used.
+    Raises ConfigError where the config cannot be read, CredhelperError where a daemon is there but cannot be used.
     """
+    check_config(paths, os.environ)
+    document = None
     try:
-        return Agent(paths).status()
+        document = Agent(paths).status()
     except DaemonUnavailable as error:
         if not isinstance(error.__cause__, client.Absent):
             raise
-    from credhelper.aws.survey import survey  # noqa: PLC0415 - the daemon has done this work where it runs
+    # The daemon has read all that it knows of, the default config first.
+    if document is not None and paths.config_file(os.environ) == paths.aws / "config":
+        return document
+    from credhelper.aws.survey import seen_from, survey  # noqa: PLC0415 - the daemon has mostly done this work
 
-    return survey(paths, os.environ)
+    found = survey(paths, os.environ)
+    return found if document is None else seen_from(document, found)
 
 
-def _watch(paths: Paths) -> None:
+def view(paths: Paths, document: dict[str, Any]) -> Any:
+    """What a person is shown: the tables, and what is wrong around them."""
+    said = [*_shadows(paths, document), *notices(paths, os.environ)]
+    return render(document, notes=said)
+
+
+def _shadows(paths: Paths, document: dict[str, Any]) -> Iterator[str]:
+    """For each profile whose helper line does not count everywhere: what wins over it, and what to do."""
+    if not any(profile["shadowed"] for profile in document["profiles"]):
+        return
+    from credhelper.aws.world import World  # noqa: PLC0415 - hardly ever needed
+
+    for profile in World.of(paths, os.environ).profiles():
+        if not profile.shadowed_by:
+            continue
+        keys, live = ", ".join(profile.shadowed_by), [key for key in profile.shadowed_by if key.startswith("sso_")]
+        yield f"{profile.name} is shadowed: {keys} wins over its helper line in some programs. " + (
+            f"Run: {command_for('enable', profile.name)}"
+            if live
+            else "Take the access key out of the AWS config or credentials file"
+        )
+
+
+def _watch(paths: Paths) -> NoReturn:
     from rich.console import Console  # noqa: PLC0415 - 40 ms that only a table needs
     from rich.live import Live  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
+    def look() -> Any:
+        try:
+            return view(paths, gather(paths))
+        except CredhelperError as error:
+            return Text(paragraph(str(error)))
+
     console = Console()
-    with Live(console=console, auto_refresh=False, screen=console.is_terminal) as live:
+    if not console.is_terminal or console.is_dumb_terminal:  # nothing there can be written over
         while True:
-            try:
-                live.update(render(gather(paths)), refresh=True)
-            except CredhelperError as error:
-                live.update(Text(paragraph(str(error))), refresh=True)
+            console.print(look())
+            time.sleep(1.0)
+    with Live(console=console, auto_refresh=False, screen=True) as live:
+        while True:
+            live.update(look(), refresh=True)
             time.sleep(1.0)
 
 
-def _print(document: dict[str, Any]) -> None:
+def _print(renderable: Any) -> None:
     from rich.console import Console  # noqa: PLC0415
 
-    Console(soft_wrap=False).print(render(document))
+    Console(soft_wrap=False).print(renderable)
 
 
-def render(document: dict[str, Any], now: float | None = None) -> Any:
-    """The tables, as a rich renderable. `now` in seconds since the epoch, default this moment."""
+def render(document: dict[str, Any], now: float | None = None, notes: Sequence[str] = ()) -> Any:
+    """The tables, as a rich renderable.
+
+    Args:
+        now: seconds since the epoch; default this moment.
+        notes: sentences to stand below, not made harmless yet.
+    """
     from rich import box  # noqa: PLC0415
     from rich.console import Group  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
@@ -92,6 +139,7 @@ def render(document: dict[str, Any], now: float | None = None) -> Any:
 
     now = time.time() if now is None else now
     parts: list[Any] = []
+    daemon = document["daemon"]
     sessions = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=None)
     for title in ("session", "state", "left", "next"):
         sessions.add_column(title, overflow="fold")
@@ -101,7 +149,7 @@ def render(document: dict[str, Any], now: float | None = None) -> Any:
             Text(printable(session["name"])),
             Text(state.replace("_", " "), style=_COLOURS.get(state, "")),
             span(_moment(session["expires_at"]), now),
-            Text(printable(_next(session, now))),
+            Text(printable(_next(session, now, running=daemon["running"]))),
         )
     parts.append(sessions if document["sessions"] else Text("No session in the AWS config.\n"))
     if document["profiles"]:
@@ -114,19 +162,23 @@ def render(document: dict[str, Any], now: float | None = None) -> Any:
                 _credentials(profile, now),
             )
         parts.append(profiles)
-    daemon = document["daemon"]
     if daemon["running"]:
         parts.append(Text(f"The daemon {daemon['version']} runs (pid {daemon['pid']}).", style="dim"))
     else:
-        parts.append(Text("The daemon does not run; `credhelper daemon start` starts it.", style="yellow"))
+        parts.append(
+            Text("The daemon does not run; `credhelper daemon start` starts it, or the next call.", style="yellow")
+        )
+    parts += [Text(paragraph(note), style="yellow") for note in notes]
     return Group(*parts)
 
 
-def _next(session: dict[str, Any], now: float) -> str:
+def _next(session: dict[str, Any], now: float, *, running: bool) -> str:
     if session["state"] in {"expired", "logged_out"}:
         return f"{session['reason']}; run: {login_command(session['name'])}"
     at = _moment(session["next_action_at"])
     if session["next_action"] == "renew":
+        if not running:
+            return "renews itself once the daemon runs"
         when = "now" if at is None or at < now + 1 else f"in {span(at, now)}"
         return f"renews itself {when}" if session["reason"] == "renews itself" else f"{session['reason']} ({when})"
     return str(session["reason"])

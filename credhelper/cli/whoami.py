@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import click
 
-from credhelper.cli import tell
+from credhelper.aws.readable import check_config, check_readable
+from credhelper.aws.targets import chosen_profile, is_left_out, resolve_session
+from credhelper.aws.tokens import TokenCache
+from credhelper.aws.world import World
+from credhelper.cli import complain
 from credhelper.errors import ConfigError, CredhelperError, LoginNeeded
-from credhelper.names import login_command
+from credhelper.names import command_for, login_command
+from credhelper.paths import Paths
 from credhelper.terminal import printable
 
 _RESERVED = re.compile(r"AWSReservedSSO_(?P<role>.+)_[0-9a-f]{16}")
@@ -63,20 +70,19 @@ def ask(profile: str | None, environ: Mapping[str, str]) -> Identity:
 
     Raises LoginNeeded, UsageError for a profile that is not there, ConfigError, CredhelperError.
     """
+    name = profile or chosen_profile(environ)
+    paths = Paths.of(environ)
+    _check_files(paths, environ, name or "default")
     import boto3  # noqa: PLC0415 - costs 0.2 s
     from botocore.config import Config  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
-    name = profile or environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE")
     keys_in_the_way = bool(environ.get("AWS_ACCESS_KEY_ID"))
     try:
         # A profile named outright wins over keys in the environment; $AWS_PROFILE alone does not.
         session, shown = _session(boto3, name, keys_in_the_way=keys_in_the_way)
         if keys_in_the_way and shown is not None:
-            tell(
-                "credhelper: AWS_ACCESS_KEY_ID is set: most programs use those keys in place of the profile. "
-                "Unset it."
-            )
+            complain("AWS_ACCESS_KEY_ID is set: most programs use those keys in place of the profile. Unset it.")
         client = session.client(
             "sts",
             region_name=session.region_name or _sso_region(session) or "us-east-1",
@@ -90,7 +96,10 @@ def ask(profile: str | None, environ: Mapping[str, str]) -> Identity:
     except ClientError as error:
         raise _refused(error.response.get("Error", {}), name) from None
     except BotoCoreError as error:
-        raise _failed(error, name) from None
+        failure = _failed(error, name)
+        if isinstance(failure, LoginNeeded) and is_left_out(name or "default", paths, environ):
+            raise _left_out(name or "default", paths, environ) from None
+        raise failure from None
     except OSError as error:  # a helper that is not there, or may not be run
         raise CredhelperError(
             f"the credential process{_of(name)} cannot be run: {printable(str(error.filename))}: {error.strerror}",
@@ -101,6 +110,32 @@ def ask(profile: str | None, environ: Mapping[str, str]) -> Identity:
             f"the credentials{_of(name)} make no sense to boto3 ({type(error).__name__})",
             "Check credential_process in the AWS config, proxy and endpoints",
         ) from None
+
+
+def _check_files(paths: Paths, environ: Mapping[str, str], name: str) -> None:
+    """Raise ConfigError for a file that boto3 would pass over in silence, or wait for for ever (a FIFO)."""
+    check_config(paths, environ)
+    check_readable(paths.credentials_file(environ))
+    found = next((profile for profile in World.of(paths, environ).profiles() if profile.name == name), None)
+    if found is not None and found.session is not None:
+        with contextlib.suppress(OSError):
+            token_file = TokenCache(paths.token_cache, paths.locks).path(found.session.cache_key)
+            if not stat.S_ISREG(token_file.stat().st_mode):
+                raise ConfigError(f"{token_file} is not a regular file", "Move it away")
+
+
+def _left_out(name: str, paths: Paths, environ: Mapping[str, str]) -> CredhelperError:
+    """The way on for a legacy profile whose session may well be logged in: no login alone leads to it."""
+    session = resolve_session(name, environ, paths)
+    shown, enable = printable(name), printable(command_for("enable", name))
+    try:
+        logged_in = TokenCache(paths.token_cache, paths.locks).read(session.name) is not None
+    except CredhelperError:
+        logged_in = False
+    message = f"the profile {shown} names no sso_session, so AWS programs do not find the login of {session.name}"
+    if logged_in:
+        return CredhelperError(message, f"Run `{enable}`")
+    return LoginNeeded(message, f"Run `{enable}`, then `{printable(login_command(session.name))}`")
 
 
 def _session(boto3: Any, name: str | None, *, keys_in_the_way: bool) -> tuple[Any, str | None]:

@@ -8,7 +8,7 @@ import pytest
 
 from credhelper.agent import Agent
 from credhelper.aws.records import LoginRecord
-from credhelper.aws.survey import survey
+from credhelper.aws.survey import seen_from, survey
 from credhelper.core.clock import Clock
 from credhelper.model import Session
 from credhelper.paths import Paths
@@ -51,7 +51,36 @@ def test_states_of_a_token_that_renews_itself(machine: Machine) -> None:
     machine.log_in()
     assert (the_session(machine)["state"], the_session(machine)["refreshable"]) == ("active", True)
     machine.hands.forward(3601)
-    assert the_session(machine)["state"] == "renewing"
+    session = the_session(machine)
+    assert (session["state"], session["next_action"]) == ("renewing", None)
+    assert "renewed at the next call" in session["reason"]
+
+
+def test_the_daemons_view_as_another_environment_sees_it() -> None:
+    def session(name: str, url: str, state: str) -> dict[str, Any]:
+        return {"name": name, "start_url": url, "state": state}
+
+    def profile(name: str, of: str | None, expires_at: str | None = None) -> dict[str, Any]:
+        return {"name": name, "session": of, "account_id": "1", "role_name": "R", "expires_at": expires_at}
+
+    theirs = {
+        "schema": 1,
+        "daemon": {"running": True},
+        "sessions": [session("a", "u", "active"), session("b", "u", "active"), session("c", "u", "offline")],
+        "profiles": [profile("p", "a", "soon"), profile("q", "b", "late"), profile("x", "c", "now")],
+    }
+    ours = {
+        "schema": 1,
+        "daemon": {"running": False},
+        "sessions": [session("c", "u", "expired"), session("a", "other", "expired"), session("d", "u", "expired")],
+        "profiles": [profile("mine", "c"), profile("p", "a"), profile("plain", None)],
+    }
+    assert seen_from(theirs, ours) == {
+        "schema": 1,
+        "daemon": {"running": True},
+        "sessions": [session("c", "u", "offline"), session("a", "other", "expired"), session("d", "u", "expired")],
+        "profiles": [profile("mine", "c", "now"), profile("p", "a"), profile("plain", None)],
+    }
 
 
 def test_states_of_a_token_that_does_not(machine: Machine) -> None:

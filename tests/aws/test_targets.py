@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from credhelper.aws.targets import resolve_session
-from credhelper.errors import CredhelperError, UsageError
+from credhelper.errors import ConfigError, CredhelperError, UsageError
 from credhelper.model import Session
 from credhelper.paths import Paths
 from tests.machine import profile, section
@@ -72,6 +72,13 @@ def test_profile_without_a_session(both: Paths, name: str | None, environ: dict[
     with pytest.raises(CredhelperError, match="'plain' uses no Identity Center session") as caught:
         resolve_session(name, environ, both)
     assert caught.value.exit_code == 1
+
+
+def test_a_config_that_is_no_file(paths: Paths) -> None:
+    (paths.aws / "config").mkdir(parents=True)
+    for name in (None, "corp"):
+        with pytest.raises(ConfigError, match="is not a regular file"):
+            resolve_session(name, {}, paths)
 
 
 def test_the_only_session(paths: Paths) -> None:

@@ -16,6 +16,7 @@ from credhelper.cli import disable, enable
 from credhelper.errors import ConfigError, CredhelperError, FileChanged, UsageError
 from credhelper.paths import Paths
 from credhelper.resources import known_configs
+from tests.aws.test_readable import OBSTACLES
 
 CONFIG = b"""\
 [default]
@@ -162,6 +163,17 @@ def test_another_file_is_remembered(
 def test_no_config(home: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         run(enable.command, "--all", "--yes")
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("command", [enable.command, disable.command])
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+def test_a_config_that_is_no_file(config_file: Path, command: click.Command, obstacle: str) -> None:
+    config_file.unlink()
+    OBSTACLES[obstacle](config_file)
+    with pytest.raises(ConfigError) as caught:
+        run(command, "--all", "--yes")
+    assert str(config_file) in caught.value.message
     assert caught.value.remedy
 
 

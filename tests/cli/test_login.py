@@ -18,7 +18,7 @@ from typing import Any
 import pexpect
 import pytest
 
-from credhelper import files, settings
+from credhelper import files, resources, settings
 from credhelper.agent import Agent
 from credhelper.aws.login.flow import Method, Pace, log_in
 from credhelper.aws.login.turn import turn
@@ -33,6 +33,7 @@ from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, Fault, StandIn
 from credhelper.standin.browser import visit
 from tests.aws.login.conftest import Time
 from tests.aws.login.people import redirect_address
+from tests.aws.test_readable import OBSTACLES
 from tests.cli.terminal import COMMAND, OTHER_SESSION, Terminal, environment
 from tests.support import Processes
 from tests.waiting import wait_until
@@ -294,6 +295,27 @@ def test_a_session_that_aws_has_ended_early_leads_to_the_browser(terminal: Termi
     assert result.code == 0
     assert "Already logged in" not in result.out
     assert ask()
+
+
+def test_a_config_of_the_environments_own_is_made_known_to_the_daemon(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = terminal.paths.home / "work-config"
+    terminal.config.rename(other)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "~/work-config")
+    assert terminal.run("login", "corp").code == 0
+    assert resources.known_configs(terminal.paths) == [terminal.config, other]
+    assert wait_until(lambda: _session_state(terminal.paths) == "active")
+
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+def test_a_config_that_is_no_file(terminal: Terminal, obstacle: str) -> None:
+    terminal.config.unlink()
+    OBSTACLES[obstacle](terminal.config)
+    result = terminal.run("login")
+    assert (result.code, result.out) == (1, "")
+    assert str(terminal.config) in result.err
 
 
 @pytest.mark.usefixtures("alone")

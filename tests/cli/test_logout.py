@@ -20,6 +20,7 @@ from credhelper.errors import UpstreamError
 from credhelper.model import Endpoints, Profile, Session
 from credhelper.paths import Paths
 from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, Fault, StandIn
+from tests.aws.test_readable import OBSTACLES
 from tests.cli.terminal import OTHER_SESSION, Terminal
 
 
@@ -238,6 +239,22 @@ def test_all(terminal: Terminal, paths: Paths) -> None:
     assert not entry.exists()
     assert other.exists()
     assert len(terminal.standin.calls("Logout")) == 2
+
+
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+def test_a_config_that_is_no_file_keeps_nobody_logged_in(terminal: Terminal, obstacle: str) -> None:
+    terminal.seed()
+    record(terminal)
+    terminal.config.unlink()
+    OBSTACLES[obstacle](terminal.config)
+    result = terminal.run("logout")
+    assert (result.code, result.out) == (1, "")
+    assert str(terminal.config) in result.err
+    result = terminal.run("logout", "--all")
+    assert result.code == 0
+    assert str(terminal.config) in result.err
+    assert not terminal.cache.path("corp").exists()
+    assert [call.status for call in terminal.standin.calls("Logout")] == [200]
 
 
 def test_named_sessions_take_their_own_cli_credentials_alone(terminal: Terminal, paths: Paths) -> None:

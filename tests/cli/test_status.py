@@ -5,6 +5,8 @@ import json
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -17,7 +19,10 @@ from credhelper.errors import DaemonUnavailable
 from credhelper.model import Session
 from credhelper.paths import Paths
 from credhelper.standin import StandIn
+from tests.aws.test_readable import OBSTACLES
+from tests.cli.terminal import COMMAND, environment
 from tests.machine import Machine, profile, section
+from tests.support import Processes
 
 NOW = 1_800_000_000.0
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -146,19 +151,149 @@ def test_daemon_that_cannot_be_used_is_said(machine: Machine, run: Run, monkeypa
     assert "it does not answer" in error
 
 
-def test_watch_until_interrupted(machine: Machine, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = 0
+def stopped_after(looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C at the pause after this many looks."""
+    left = iter(range(looks - 1))
 
     def sleep(_: float) -> None:
-        nonlocal looks
-        looks += 1
-        if looks == 3:
+        if next(left, None) is None:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(time, "sleep", sleep)
+
+
+def test_watch_without_a_terminal_makes_report_after_report(
+    machine: Machine, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped_after(3, monkeypatch)
     code, output, _ = run("status", "--watch")
     assert code == 130
-    assert "logged out" in output
+    assert output.count("logged out") == 3
+    assert "\x1b" not in output
+
+
+def test_watch_ends_with_its_reader(machine: Machine, processes: Processes) -> None:
+    process = processes.start([*COMMAND, "status", "--watch"], env=environment(), stdout=PIPE, stderr=PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert any("corp" in process.stdout.readline() for _ in range(4))
+    process.stdout.close()
+    assert process.wait(20) == 1
+    assert process.stderr.read() == ""
+
+
+# --- what is wrong around it ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"], ["--watch"]])
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+def test_a_config_that_is_no_file(machine: Machine, run: Run, obstacle: str, arguments: list[str]) -> None:
+    machine.config.unlink()
+    OBSTACLES[obstacle](machine.config)
+    code, output, error = run("status", *arguments)
+    assert (code, output) == (1, "")
+    first, remedy = error.splitlines()
+    assert str(machine.config) in first
+    assert remedy.strip()
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_config_that_is_no_file_where_the_daemon_still_knows_it(machine: Machine, run: Run) -> None:
+    assert run("status")[0] == 0
+    machine.config.unlink()
+    machine.config.mkdir()
+    assert run("status")[0] == 1
+
+
+@pytest.mark.parametrize("with_daemon", [False, True])
+def test_settings_that_cannot_be_used_are_said(machine: Machine, run: Run, with_daemon: bool) -> None:
+    machine.paths.settings.write_text("[network\n")
+    if with_daemon:
+        code, _, error = run("daemon", "start")
+        assert code == 0
+        assert f"{machine.paths.settings} is not valid TOML" in error
+        assert f"{machine.paths.settings} is not valid TOML" in run("daemon", "status")[2]
+    code, output, error = run("status", "--json")
+    check_schema(json.loads(output))
+    (line,) = error.splitlines()
+    assert line.startswith(f"credhelper: {machine.paths.settings} is not valid TOML")
+    code, output, error = run("status")
+    assert (code, error) == (0, "")
+    assert f"{machine.paths.settings} is not valid TOML" in "".join(output.split("\n")).replace("  ", " ")
+
+
+@pytest.mark.parametrize("name", ["credentials", "config.toml"])
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+def test_other_files_that_are_none(machine: Machine, run: Run, name: str, obstacle: str) -> None:
+    path = machine.paths.settings if name == "config.toml" else machine.paths.aws / name
+    path.unlink(missing_ok=True)
+    OBSTACLES[obstacle](path)
+    code, output, error = run("status", "--json")
+    assert code == 0
+    assert json.loads(output)["sessions"]
+    assert error.startswith(f"credhelper: {path} ")
+
+
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+def test_a_token_file_that_is_none(machine: Machine, run: Run, obstacle: str) -> None:
+    machine.token_file.parent.mkdir(parents=True)
+    OBSTACLES[obstacle](machine.token_file)
+    code, output, _ = run("status", "--json")
+    assert code == 0
+    assert str(machine.token_file) in json.loads(output)["sessions"][0]["reason"]
+
+
+def test_token_files_that_others_may_read(machine: Machine, run: Run) -> None:
+    machine.log_in()
+    assert "other users" not in run("status")[1]
+    machine.token_file.chmod(0o644)
+    assert "other users may read 1 file that may hold tokens" in run("status")[1].replace("\n", " ")
+    assert f"chmod 600 {machine.token_file}" in run("status", "--json")[2]
+
+
+def test_what_shadows_a_helper_line(machine: Machine, run: Run) -> None:
+    """As `aws configure set sso_account_id …` leaves it."""
+    text = machine.config.read_text()
+    machine.config.write_text(text.replace("[profile dev]\n", "[profile dev]\nsso_account_id = 1\n"))
+    output = " ".join(run("status")[1].split())
+    assert "dev is shadowed: sso_account_id wins over its helper line in some programs." in output
+    assert "Run: credhelper enable dev" in output
+    machine.config.write_text(text)
+    (machine.paths.aws / "credentials").write_text("[dev]\naws_access_key_id = x\naws_secret_access_key = y\n")
+    output = " ".join(run("status")[1].split())
+    assert "dev is shadowed: aws_access_key_id, aws_secret_access_key wins" in output
+    assert "Take the access key out" in output
+
+
+def test_what_has_run_out_is_renewed_by_nobody_without_the_daemon(machine: Machine, run: Run) -> None:
+    machine.log_in(expiresAt="2020-01-01T00:00:00Z")
+    output = " ".join(run("status")[1].split())
+    assert "is being renewed" not in output
+    assert "it is renewed at the next call" in output
+    assert "`credhelper daemon start` starts it" in output
+    (session,) = json.loads(run("status", "--json")[1])["sessions"]
+    assert (session["state"], session["next_action"], session["next_action_at"]) == ("renewing", None, None)
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_config_that_the_daemon_does_not_know(
+    machine: Machine, run: Run, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    machine.log_in()
+    lab = Session("lab", "https://d-2.awsapps.com/start", "eu-west-1")
+    other = home / "work-config"
+    other.write_text(section(lab) + profile("dev", machine.paths, "lab", account="200000000002"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(other))
+    code, output, _ = run("status", "--json")
+    assert code == 0
+    document = json.loads(output)
+    check_schema(document)
+    assert document["daemon"]["running"] is True
+    assert [session["name"] for session in document["sessions"]] == ["lab", "corp"]
+    assert [session["state"] for session in document["sessions"]] == ["logged_out", "active"]
+    assert document["sessions"][1]["next_action_at"] is not None
+    (dev,) = document["profiles"]
+    assert (dev["session"], dev["account_id"], dev["expires_at"]) == ("lab", "200000000002", None)
 
 
 # --- the tables -----------------------------------------------------------------------------------------------------

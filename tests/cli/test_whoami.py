@@ -8,7 +8,8 @@ import pytest
 
 from credhelper.cli.whoami import Identity, identity_of
 from credhelper.paths import Paths
-from credhelper.standin import Fault, StandIn
+from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, Fault, StandIn
+from tests.aws.test_readable import OBSTACLES
 from tests.cli.terminal import Terminal
 
 ARN = "arn:aws:sts::100000000001:assumed-role/AWSReservedSSO_AWSReadOnlyAccess_"
@@ -56,6 +57,52 @@ def test_not_logged_in(terminal: Terminal) -> None:
     assert result.code == 3
     assert result.out == ""
     assert "Run `credhelper login dev`" in result.err
+
+
+LEGACY = f"""
+[profile old]
+sso_start_url = {DEFAULT_START_URL}
+sso_region = {DEFAULT_REGION}
+sso_account_id = 100000000001
+sso_role_name = AWSReadOnlyAccess
+"""
+
+
+@pytest.mark.parametrize("logged_in", [True, False])
+def test_a_legacy_profile_beside_a_session_is_to_be_enabled(terminal: Terminal, logged_in: bool) -> None:
+    terminal.config.write_text(terminal.config.read_text() + LEGACY)
+    if logged_in:
+        terminal.seed()
+    result = terminal.call("whoami", "old")
+    assert result.code == (1 if logged_in else 3)
+    assert "old names no sso_session" in result.err
+    after = "`" if logged_in else "`, then `credhelper login corp`"
+    assert f"Run `credhelper enable old{after}\n" in result.err
+
+
+def test_a_legacy_profile_with_a_login_of_its_own(terminal: Terminal) -> None:
+    terminal.config.write_text(terminal.config.read_text() + LEGACY)
+    terminal.seed(DEFAULT_START_URL)
+    assert terminal.call("whoami", "old").code == 0
+    terminal.standin.revoke_sessions()
+    assert "Run `credhelper login old`" in terminal.call("whoami", "old").err
+
+
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+@pytest.mark.parametrize("name", ["config", "credentials", "token"])
+def test_files_that_are_none(terminal: Terminal, name: str, obstacle: str) -> None:
+    path = terminal.cache.path("corp") if name == "token" else terminal.paths.aws / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    OBSTACLES[obstacle](path)
+    result = terminal.call("whoami", "dev")
+    if (name, obstacle) == ("token", "loop"):  # to boto3 a file that is not there, and no more can be said
+        assert result.code == 3
+        return
+    assert (result.code, result.out) == (1, "")
+    first, remedy = result.err.splitlines()
+    assert str(path) in first
+    assert remedy.strip()
 
 
 def test_the_command_to_log_in_is_quoted_for_the_shell(terminal: Terminal) -> None:

@@ -1,0 +1,38 @@
+"""What is wrong around the person's files though a command goes on, each in one line."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+
+from credhelper import resources, settings
+from credhelper.aws.readable import check_readable, exposed
+from credhelper.errors import ConfigError
+from credhelper.paths import Paths
+from credhelper.terminal import counted
+
+
+def notices(paths: Paths, environ: Mapping[str, str]) -> Iterator[str]:
+    """All of them, without full stops, not made harmless for a terminal yet."""
+    yield from settings_notice(paths)
+    files = [path for path in resources.known_configs(paths) if path != paths.config_file(environ)]
+    for path in (*files, paths.credentials_file(environ)):
+        try:
+            check_readable(path)
+        except ConfigError as error:
+            yield f"{error.message}; it is passed over. {error.remedy or 'Mend it'}"
+    open_files = exposed(paths.token_cache)
+    if open_files:
+        yield (
+            f"other users may read {counted(len(open_files), 'file')} that may hold tokens. "
+            f"Run: chmod 600 {' '.join(shlex.quote(str(path)) for path in open_files[:3])}"
+            f"{' …' if len(open_files) > 3 else ''}"
+        )
+
+
+def settings_notice(paths: Paths) -> Iterator[str]:
+    """What is wrong with the settings, if anything is."""
+    try:
+        settings.load(paths)
+    except ConfigError as error:
+        yield f"{error.message}; until it is corrected, the settings before it stay in force, or the defaults"
