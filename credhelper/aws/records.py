@@ -11,11 +11,15 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from credhelper import files
 from credhelper.aws.draft import Draft, remove_abandoned
 from credhelper.errors import CredhelperError
 from credhelper.model import Endpoints, Token
+
+# Later moments have no date.
+_YEAR_9999 = 253_370_764_800.0
 
 
 def _fingerprint(secret: str) -> str:
@@ -65,16 +69,16 @@ class LoginRecords:
 
     def _read_path(self, path: Path) -> LoginRecord | None:
         with contextlib.suppress(
-            OSError, CredhelperError, ValueError, TypeError, KeyError, AttributeError, RecursionError
+            OSError, CredhelperError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError
         ):
             content = json.loads(files.read_bytes(path))
             endpoints = content["endpoints"]
             return LoginRecord(
                 client=str(content["client"]),
                 endpoints=Endpoints(*(_text(endpoints.get(name)) for name in ("oidc", "portal", "sts"))),
-                logged_in_at=float(content["logged_in_at"]),
-                lifetime=float(content["lifetime"]),
-                expires_at=float(content["expires_at"]),
+                logged_in_at=_seconds(content["logged_in_at"]),
+                lifetime=_seconds(content["lifetime"]),
+                expires_at=_seconds(content["expires_at"]),
             )
         return None
 
@@ -102,3 +106,10 @@ class LoginRecords:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _seconds(value: Any) -> float:
+    seconds = float(value)
+    if not 0 <= seconds < _YEAR_9999:  # also what is not a number at all
+        raise ValueError("neither a moment nor a span")
+    return seconds

@@ -10,6 +10,7 @@ import calendar
 import contextlib
 import hashlib
 import json
+import math
 import os
 import re
 import stat
@@ -29,6 +30,10 @@ DATE_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 DEFAULT_LIFETIME = 3600.0
 # Longer than any token that Identity Center gives (90 days at most); a larger difference is a copied or touched file.
 _LONGEST_LIFETIME = 90 * 86400.0
+# The first moment that has no date of four digits.
+_YEAR_10000 = 253_402_300_800.0
+# How deep what we do not know may be nested: it has to be written again, from wherever the stack then stands.
+_DEEPEST = 50
 # How long a half-written file is read again before it counts as garbage: a truncate-and-write takes microseconds.
 _PATIENCE = 0.25
 # A temporary file that belongs to no lock and is older was left by a process that was killed: writing one takes
@@ -52,7 +57,8 @@ _KNOWN = frozenset(
 
 def format_date(moment: float) -> str:
     """`YYYY-MM-DDTHH:MM:SSZ`, the only form that all clients read."""
-    return time.strftime(DATE_FORMAT, time.gmtime(moment))
+    year, *rest = time.gmtime(moment)[:6]
+    return "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z".format(year, *rest)  # strftime writes the year 1 as `1`
 
 
 def parse_date(text: object) -> float:
@@ -66,7 +72,10 @@ def parse_date(text: object) -> float:
     head, dot, fraction = plain.partition(".")
     if (dot and not fraction.isdecimal()) or (plain == text):
         raise ValueError("not a date in UTC")
-    return float(calendar.timegm(time.strptime(head, "%Y-%m-%dT%H:%M:%S")))
+    moment = float(calendar.timegm(time.strptime(head, "%Y-%m-%dT%H:%M:%S")))
+    if moment >= _YEAR_10000:  # by a leap second
+        raise ValueError("not a date that can be written")
+    return moment
 
 
 def parse_token(data: bytes, mtime: float) -> Token:
@@ -79,11 +88,13 @@ def parse_token(data: bytes, mtime: float) -> Token:
     Raises TokenUnreadable where this is no token (the message says why and holds nothing of the content).
     """
     try:
-        content = json.loads(data)
+        content = json.loads(data, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError) as error:
         raise TokenUnreadable("it is not JSON") from error
     if not isinstance(content, dict):
         raise TokenUnreadable("it is not a JSON object")
+    if _deeper(content, _DEEPEST):
+        raise TokenUnreadable("it is nested too deeply")
     access_token = content.get("accessToken")
     if not isinstance(access_token, str) or not access_token:
         raise TokenUnreadable("it holds no accessToken")
@@ -117,6 +128,24 @@ def parse_token(data: bytes, mtime: float) -> Token:
         lifetime=lifetime if 0 < lifetime <= _LONGEST_LIFETIME else DEFAULT_LIFETIME,
         extra={name: value for name, value in content.items() if name not in _KNOWN},
     )
+
+
+def _finite(text: str) -> float:
+    """A number, but for those that other clients could not read when they are written again (`NaN`, `1e999`)."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("not a number of JSON")
+    return value
+
+
+def _deeper(value: object, levels: int) -> bool:
+    """Whether lists and objects lie within one another deeper than so many levels."""
+    inner: Collection[object] = ()
+    if isinstance(value, dict):
+        inner = value.values()
+    elif isinstance(value, list):
+        inner = value
+    return bool(inner) and (levels == 0 or any(_deeper(each, levels - 1) for each in inner))
 
 
 def _is_text(value: object) -> TypeGuard[str]:

@@ -81,7 +81,7 @@ def test_garbage_counts_as_none(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", ["client", "endpoints", "logged_in_at", "lifetime", "expires_at"])
-@pytest.mark.parametrize("value", [None, [], {}, "x"])
+@pytest.mark.parametrize("value", [None, [], {}, "x", 10**400, float("nan"), float("inf"), -1.0, 1e300])
 def test_damaged_field_never_raises(records: LoginRecords, home: Path, name: str, value: object) -> None:
     records.write("s", RECORD)
     content = json.loads(the_file(home).read_bytes())

@@ -96,6 +96,7 @@ def test_dates_in_the_wild() -> None:
     assert parse_date("2027-01-15T08:00:00Z") == NOW
     assert parse_date("2027-01-15T08:00:00UTC") == NOW
     assert parse_date("2027-01-15T08:00:00.123456Z") == NOW
+    assert parse_date(format_date(parse_date("0001-01-01T00:00:00Z"))) < 0  # Go's date that is none
     assert format_date(NOW) == "2027-01-15T08:00:00Z"
     assert format_date(NOW + 0.9) == "2027-01-15T08:00:00Z"
 
@@ -234,6 +235,10 @@ def test_no_part_of_a_file_is_a_token(length: int) -> None:
         b"\xff\xfe",
         b"[" * 100_000,
         b'{"accessToken": ' + b"9" * 10_000 + b"}",
+        raw().replace(b"{", b'{"x": ' + b"[" * 900 + b"]" * 900 + b",", 1),
+        raw().replace(b"{", b'{"x": NaN,', 1),
+        raw().replace(b"{", b'{"x": [1e999],', 1),
+        raw(expiresAt="9999-12-31T23:59:60Z"),
         b"null",
         b"\xef\xbb\xbf{}",
     ],
