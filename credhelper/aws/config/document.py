@@ -217,6 +217,9 @@ class _Parser:
             self.problem(at, "Sub-property did not have a name")
 
     def header(self, at: int, line: Line, stripped: str) -> None:
+        if stripped.rfind("]") <= 1 and self.section is not None and _DELIMITER.search(stripped):
+            self.property(at, line, stripped)  # `[ = x`: with no name between brackets, configparser sees no header
+            return
         self.key = None
         if self.section is not None:
             self.document.sections[self.section].end = at

@@ -105,7 +105,11 @@ class _Enable(Editor):
             return False
         lines = [at for group in groups for at in (*group.ours, *(at for _, at in group.added))]
         helpers = [self.helper_line(self.lines[at]) for at in lines]
-        return bool(helpers) and all(helper and helper.session in self.config.sessions for helper in helpers)
+        return bool(helpers) and all(helper and self.session(helper.session) for helper in helpers)
+
+    def session(self, name: str) -> Session | None:
+        """The session of the `[sso-session]` of this name, or None where that is missing or says too little."""
+        return session_of(name, self.config.sessions.get(name, {}))
 
     def plan(self, groups: list[Group]) -> list[tuple[Group, HelperLine]] | str:
         """What each group's helper line shall say, or why there can be none.
@@ -135,12 +139,11 @@ class _Enable(Editor):
     def obstacle(self, groups: list[Group]) -> str | None:
         if any("role_arn" in group.values for group in groups):
             return "it assumes a role (role_arn), which wins over its sso_* keys and over the helper"
-        if self.force:
-            return None
-        if any(self.lines[at].value for group in groups for at in group.foreign):
+        if not self.force and any(self.lines[at].value for group in groups for at in group.foreign):
             return "it has a credential_process of its own; --force takes it out of force until `disable`"
         inherited = [key for key in self.config.inherited if key.startswith("sso_")]
-        if inherited:
+        # Once the profile's own keys are out of force, an inherited account or role is what the AWS CLI would take.
+        if inherited and (not self.force or {"sso_account_id", "sso_role_name"} & set(inherited)):
             return f"[DEFAULT] gives {inherited[0]} to every profile in the AWS CLI, which wins over the helper"
         return None
 
@@ -152,7 +155,7 @@ class _Enable(Editor):
         if any("\n" in text for text in (account, role, named)):
             return "an sso_* value spans several lines"
         if named:
-            session = session_of(named, self.config.sessions.get(named, {}))
+            session = self.session(named)
             if session is None:
                 there = named in self.config.sessions
                 return f"[sso-session {named}] " + ("lacks sso_start_url or sso_region" if there else "is not there")

@@ -5,7 +5,8 @@ Every marked line is a comment that begins in the first column with `#credhelper
 - `added`: the next helper line of the section was added;
 - `added section DIGEST[, blank line][, final newline]`, right below the header of a section that was added, with what
   was added before that header; the digest is of the section, so that a later change by the user is noticed;
-- anything else: a line of the user's, word for word, that was taken out of force.
+- an `sso_*` or `credential_process` line of the user's, word for word, that was taken out of force, or a line that goes
+  on with the value of such a one above it, indented deeper. All else is a comment of the user's own and not touched.
 
 No marked line stands before the header that it is about: `aws configure set` takes every line with a `:` for a
 property and adds new keys behind the last one of a section.
@@ -76,19 +77,27 @@ def old_lines(document: Document, section: Section) -> list[OldLine]:
     key, level = "", -1
     for at in range(section.start + 1, section.end):
         line = document.lines[at]
+        if line.kind not in (LineKind.BLANK, LineKind.COMMENT):
+            key = ""  # what goes on with a value stands before the next line in force
         if not is_marked(line) or is_added(line) or ADDED_SECTION.fullmatch(line.text):
             continue
         text = line.text.removeprefix(PREFIX)
         stripped = text.strip()
         indent = len(text) - len(text.lstrip())
         name, delimiter, value = _split(stripped)
-        continuation = bool(key) and indent > level
-        if continuation or not delimiter:
+        if key and indent > level:
             found.append(OldLine(at, text, key, continuation=True, value=stripped))
+            continue
+        if not delimiter or not _is_taken_out(name.lower()):
             continue
         key, level = name.lower(), indent
         found.append(OldLine(at, text, key, continuation=False, value=strip_inline_comment(value).strip()))
     return found
+
+
+def _is_taken_out(key: str) -> bool:
+    """Whether `enable` takes lines of this key out of force."""
+    return key.startswith("sso_") or key == "credential_process"
 
 
 def old_values(lines: list[OldLine]) -> dict[str, str]:

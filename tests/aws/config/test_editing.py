@@ -261,6 +261,8 @@ def test_sso_keys_that_every_profile_inherits() -> None:
     data = b"[DEFAULT]\nsso_region = x\n" + NAMED + SESSION
     assert "[DEFAULT]" in _enable(data).refused[0][1]
     assert _enable(data, force=True).changed == ["a"]
+    other = b"[DEFAULT]\nsso_account_id = 2\n" + NAMED + SESSION
+    assert "[DEFAULT]" in _enable(other, force=True).refused[0][1]  # the AWS CLI would enter that account instead
 
 
 def test_access_keys_that_win_are_warned_of() -> None:
