@@ -277,9 +277,12 @@ def exchange(sock: "_socket.socket", request: bytes, deadline: float) -> "tuple[
         if status != WAIT:
             return status, payload
         try:
-            deadline = time.monotonic() + min(max(float(payload), 0.0), MAX_WAIT)
+            longer = float(payload)
         except ValueError:
-            raise Broken("the daemon's answer makes no sense. Run `credhelper daemon restart`") from None
+            longer = -1.0
+        if not longer >= 0:  # "nan" is a number to `float`, and a deadline that never comes
+            raise Broken("the daemon's answer makes no sense. Run `credhelper daemon restart`")
+        deadline = time.monotonic() + min(longer, MAX_WAIT)
 
 
 def ask(where: "Sequence[bytes]", request: bytes, uid: int, deadline: float) -> "tuple[int, bytes]":

@@ -191,7 +191,7 @@ def test_exchange_waits_as_long_as_it_is_told(serve: Serve, runtime_folder: Path
     assert server.requests == [b"v\0a=b"]
 
 
-@pytest.mark.parametrize("payload", [b"", b"soon", b"\xff", b"nan-"])
+@pytest.mark.parametrize("payload", [b"", b"soon", b"\xff", b"nan-", b"nan", b"-nan", b"-1"])
 def test_senseless_wait(serve: Serve, runtime_folder: Path, payload: bytes) -> None:
     serve("s", client.encode_reply(client.WAIT, payload))
     with pytest.raises(client.Broken, match="makes no sense"):
