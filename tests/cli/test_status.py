@@ -380,7 +380,11 @@ def test_names_cannot_play_with_the_terminal() -> None:
         ),
         ({"state": "renewing", "reason": "is being renewed", "next_action_at": "2027-01-15T08:00:00Z"}, "(now)"),
         ({"next_action_at": "2027-01-15T07:00:00Z"}, "renews itself now"),
-        ({"state": "expiring", "reason": "this login cannot be renewed", "next_action": "warn"}, "cannot be renewed"),
+        (
+            {"state": "expiring", "reason": "this login cannot be renewed", "next_action": "warn"},
+            "this login cannot be renewed; run: credhelper login corp",
+        ),
+        ({"next_action_at": "2027-01-15T08:00:00Z"}, "renews itself now"),
     ],
 )
 def test_what_comes_next(changes: dict[str, Any], words: str) -> None:
