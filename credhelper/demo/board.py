@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-STEPS = 6
-
 Kind = Literal["plain", "good", "warn", "bad"]
 
 
@@ -27,6 +25,7 @@ class Lane:
     Attributes:
         arn: the last identity seen.
         ok, expected, unexpected: calls that succeeded; that failed as they had to; that should not have failed.
+        history: whether each call succeeded, in their order.
         after_login: calls that succeeded since the last login.
         error: the message of the last call where it failed, else None.
         last_call: when the last call began.
@@ -45,6 +44,7 @@ class Lane:
     ok: int = 0
     expected: int = 0
     unexpected: int = 0
+    history: list[bool] = field(default_factory=list)
     after_login: int = 0
     error: str | None = None
     last_call: float | None = None

@@ -109,6 +109,7 @@ class Observer:
         lane.last_call = at
         if line["n"] != lane.calls + 1:
             self._board.problem(f"a call of {lane.profile} was lost")
+        lane.history.append(line["ok"])
         if line["ok"]:
             if not lane.arn:
                 self._board.say(f"{lane.profile}: AWS knows the program as {short(line['arn'])}", "good")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from credhelper.demo.board import Board, Lane, View
 from credhelper.demo.observer import Observer
+from credhelper.demo.pages import PAGES
 from credhelper.demo.world import FORGOTTEN, PROFILES, SESSION, World
 from credhelper.errors import CredhelperError
 
@@ -45,47 +46,26 @@ class Story:
     # The steps
 
     def _set_up(self) -> None:
-        self._page(
-            1,
-            "Two profiles in a world of their own",
-            "A stand-in on this machine plays AWS, and the home folder is a temporary one: nothing of yours is "
-            "touched. The second profile is of the old kind.",
-        )
+        self._page(1)
         self.board.config = [(line, False) for line in self._world.config().splitlines()]
         self._wait(self._schedule.read)
 
     def _enable(self) -> None:
-        self._page(
-            2,
-            "credhelper enable --all",
-            "The sso_* lines become comments, and a new line lets every AWS program ask credhelper. "
-            "The old profile gets a session. `credhelper disable` undoes it.",
-        )
+        self._page(2)
         before = self._world.config()
         self._command("enable", "--all", "--yes")
         self.board.config = _news(before, self._world.config(), "[profile client-prod]")
-        self.board.say("enabled corp-dev and client-prod", "good")
+        self.board.say("enabled both profiles; `credhelper disable` gives the file back byte for byte", "good")
         self._wait(self._schedule.read)
 
     def _log_in(self) -> None:
-        self._page(
-            3,
-            "credhelper login",
-            "A person logs in once for each session. Here a script presses the buttons on the stand-in's login "
-            "page; with AWS your browser opens.",
-        )
+        self._page(3)
         for lane in self.board.lanes.values():
             self._login(lane)
         self.board.config = ()
 
     def _work(self) -> None:
-        lifetime = f"{self._schedule.token_lifetime:g}"
-        self._page(
-            4,
-            "Programs work, and nobody thinks of tokens",
-            f"Two boto3 programs ask AWS who they are, every second. Tokens live {lifetime} s here (an hour with "
-            "AWS); credhelper renews each before it runs out. The programs never notice.",
-        )
+        self._page(4)
         self._observer.start_programs()
         started = time.monotonic()
         lanes = self.board.lanes.values()
@@ -99,12 +79,7 @@ class Story:
         )
 
     def _end(self) -> None:
-        self._page(
-            5,
-            "Both sessions reach their cap, as with AWS after some hours",
-            "Nobody can renew them now. credhelper warns you, and what it has in memory still serves. "
-            f"You log in to {SESSION} upon the warning; {FORGOTTEN} you forget.",
-        )
+        self._page(5)
         self._world.standin.end_sessions()
         self.board.say("AWS will refuse the next renewals: the cap is reached")
         heeded, forgotten = self._lane(SESSION), self._lane(FORGOTTEN)
@@ -122,12 +97,7 @@ class Story:
         )
 
     def _mend(self) -> None:
-        self._page(
-            6,
-            "A login mends it",
-            "The failed calls named the command to run. You run it, and the program, which was not restarted, "
-            "goes on with its next call.",
-        )
+        self._page(6)
         self._login(self._lane(FORGOTTEN))
         lanes = self.board.lanes.values()
         self._until(
@@ -138,8 +108,10 @@ class Story:
 
     # The means
 
-    def _page(self, step: int, title: str, text: str) -> None:
-        self.board.step, self.board.title, self.board.text = step, title, text
+    def _page(self, step: int) -> None:
+        page = PAGES[step - 1]
+        self.board.step, self.board.title = step, page.title
+        self.board.text = page.text.format(lifetime=f"{self._schedule.token_lifetime:g}")
         self._tick()
 
     def _lane(self, session: str) -> Lane:

@@ -10,20 +10,25 @@ from typing import Any, Self
 
 import click
 from rich.console import Console, Group, RenderableType
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from credhelper.demo.board import STEPS, Board, Event, Kind, Lane, View
+from credhelper.demo.board import Board, Event, Kind, Lane, View
 from credhelper.demo.observer import short
+from credhelper.demo.pages import STEPS
 from credhelper.terminal import printable
 
 # Smaller terminals get plain lines.
 _COLUMNS, _LINES = 76, 22
 _EVENTS = 8
-_BAR = 6
+# Wider lines are hard to read.
+_WIDEST = 100
+# Of the column beside calls and token, and of that before them.
+_REMARK, _NAME = 20, 11
 # Colours from the terminal's own palette, which suits its ground.
 _STYLES: Mapping[Kind, str] = {"plain": "", "good": "green", "warn": "yellow", "bad": "bold red"}
 _STATES = {
@@ -44,13 +49,14 @@ def choose_view(environ: Mapping[str, str]) -> View:
     # Not `console.is_terminal`: FORCE_COLOR makes that true for a file, too.
     if sys.stdout.isatty() and not console.is_dumb_terminal and environ.get("TERM") and fits:
         return LiveView(console)
-    return PlainView()
+    return PlainView(min(console.width, _WIDEST) if sys.stdout.isatty() else _WIDEST)
 
 
 class PlainView:
-    """One line for each event, without any escape code."""
+    """One line for each event, without any escape code; text is wrapped at `width` columns."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = _WIDEST) -> None:
+        self._width = width
         self._step = 0
         self._shown = 0
         self._config: Any = ()
@@ -65,7 +71,7 @@ class PlainView:
         if board.step != self._step:
             self._step = board.step
             click.echo(f"\nStep {board.step} of {STEPS}: {board.title}")
-            click.echo(textwrap.fill(board.text, 98, initial_indent="  ", subsequent_indent="  "))
+            click.echo(textwrap.fill(board.text, self._width, initial_indent="  ", subsequent_indent="  "))
         if board.config is not self._config:
             self._config = board.config
             for line, new in board.config:
@@ -97,82 +103,107 @@ class LiveView:
 def picture(board: Board, now: float, console: Console) -> RenderableType:
     """The whole picture: heading, what happens now, the config or the programs, the last events."""
     ascii_only = console.options.ascii_only
-    heading = Text.assemble(
-        ("credhelper demo", "bold"), f"   step {board.step} of {STEPS}   {board.elapsed:.0f} s", no_wrap=True
-    )
+    width = min(console.width, _WIDEST) - 2
     now_text = Text.assemble((board.title, "bold cyan"), "\n", board.text)
     parts: list[RenderableType] = [
-        heading,
+        _heading(board, width, ascii_only=ascii_only),
         Rule(style="dim", characters="-" if ascii_only else "─"),
         now_text,
         "",
     ]
     if board.config:
-        parts += [Text("~/.aws/config", style="dim"), *_config(board, console.width - 4)]
+        parts += [Text("~/.aws/config", style="dim"), *_config(board, width - 2)]
     else:
-        parts += [_programs(board, now, ascii_only=ascii_only), _counters(board), ""]
+        parts += [_programs(board, now, width, ascii_only=ascii_only), "", _counters(board), ""]
         # Two lines for the sides, one for the cursor.
-        room = console.height - 3 - sum(len(console.render_lines(part, pad=False)) for part in parts)
-        parts.append(_events(board, room, console.width - 10))
-    return Padding(Group(*parts), (0, 1))
+        options = console.options.update(width=width)
+        room = console.height - 3 - sum(len(console.render_lines(part, options, pad=False)) for part in parts)
+        parts.append(_events(board, room, width - 8))
+    return Padding(Constrain(Group(*parts), width), (0, 1), expand=False)
+
+
+def _heading(board: Board, width: int, *, ascii_only: bool) -> Text:
+    done, rest = ("#", ".") if ascii_only else ("●", "○")
+    time_shown = f"{board.elapsed:.0f} s"
+    text = Text.assemble(
+        ("credhelper demo", "bold"),
+        "   ",
+        (done * board.step, "cyan"),
+        (rest * (STEPS - board.step), "dim"),
+        f"  step {board.step} of {STEPS}",
+        no_wrap=True,
+    )
+    text.append(" " * (width - text.cell_len - len(time_shown)))
+    return text.append(time_shown, "dim")
 
 
 def _config(board: Board, width: int) -> list[RenderableType]:
     lines: list[RenderableType] = []
     for line, new in board.config:
-        style = "dim" if line.startswith("#") else "green" if new else ""
+        news = new and not line.startswith("#")
+        style = "dim" if line.startswith("#") else "green" if news else ""
         # What is too long goes on below, further in.
         wrapped = textwrap.wrap(line, width, subsequent_indent="    ", break_on_hyphens=False)
-        lines += [Text(f"  {part}", style=style, no_wrap=True) for part in wrapped or [""]]
+        mark = "+ " if news and line else "  "
+        lines += [Text(f"{mark}{part}".rstrip(), style=style, no_wrap=True) for part in wrapped or [""]]
     return lines
 
 
-def _programs(board: Board, now: float, *, ascii_only: bool) -> RenderableType:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, expand=True, header_style="dim")
-    table.add_column("program of", no_wrap=True)
-    table.add_column("AWS answers", no_wrap=True, overflow="ellipsis", ratio=1)
-    table.add_column("calls", no_wrap=True, min_width=14)
-    table.add_column("token left", no_wrap=True, min_width=_BAR + 5)
-    table.add_column("session", no_wrap=True, min_width=14)
+def _programs(board: Board, now: float, width: int, *, ascii_only: bool) -> RenderableType:
+    """Three lines for each program: who it is, how each of its calls went, how long its token lives."""
+    bar = width - _NAME - _REMARK - 4
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True, min_width=_NAME)
+    table.add_column(no_wrap=True, width=bar, overflow="ellipsis")
+    table.add_column(no_wrap=True, width=_REMARK)
     longest = max((lane.longest_life for lane in board.lanes.values()), default=1.0)
-    for lane in board.lanes.values():
+    for number, lane in enumerate(board.lanes.values()):
         state, style = _STATES.get(lane.state, (lane.state, ""))
+        left = max(0.0, (lane.expires_at or now) - now)
+        life = Text("") if lane.expires_at is None else Text(f"{left:.0f} s  ")
+        if number:
+            table.add_row("", "", "")
+        table.add_row(Text(lane.profile, style="bold"), _answer(lane), "")
+        table.add_row(Text("  calls"), _strip(lane, bar, ascii_only=ascii_only), _calls(lane))
         table.add_row(
-            Text(lane.profile, style="bold"),
-            _answer(lane),
-            _calls(lane),
-            _left(lane, now, longest, ascii_only=ascii_only),
-            Text(state, style=style),
+            Text("  token"),
+            _left(lane, left, longest, bar, ascii_only=ascii_only),
+            life.append(state, style),
         )
     return table
 
 
 def _answer(lane: Lane) -> Text:
     if lane.error is not None:
-        return Text("call failed", style="bold red")
-    return Text(short(lane.arn), style="green") if lane.arn else Text("-", style="dim")
+        return Text("call failed: a person must log in" if lane.expected else "call failed", style="bold red")
+    return Text(f"AWS answers: {short(lane.arn)}", style="green") if lane.arn else Text("no call yet", style="dim")
+
+
+def _strip(lane: Lane, width: int, *, ascii_only: bool) -> Text:
+    """A mark for each of the last calls."""
+    good, bad = ("+", "x") if ascii_only else ("✓", "✗")
+    text = Text()
+    for ok in lane.history[-width:]:
+        text.append(good if ok else bad, "green" if ok else "bold red")
+    return text
 
 
 def _calls(lane: Lane) -> Text:
     text = Text(f"{lane.ok} ok")
     if lane.expected or lane.unexpected:
-        text.append(f" {lane.expected + lane.unexpected} failed", style="red")
+        text.append(f"  {lane.expected + lane.unexpected} failed", style="red")
     return text
 
 
-def _left(lane: Lane, now: float, longest: float, *, ascii_only: bool) -> Text:
-    if lane.expires_at is None:
-        return Text("-", style="dim")
-    left = max(0.0, lane.expires_at - now)
-    full = min(_BAR, round(_BAR * left / longest)) if longest else 0
+def _left(lane: Lane, left: float, longest: float, width: int, *, ascii_only: bool) -> Text:
+    full = min(width, round(width * left / longest)) if longest else 0
     done, rest = ("#", ".") if ascii_only else ("━", "─")
     style = "green" if lane.state == "active" else "yellow" if left else "red"
-    return Text.assemble((done * full, style), (rest * (_BAR - full), "dim"), f" {left:2.0f} s")
+    return Text.assemble((done * full, style), (rest * (width - full), "dim"))
 
 
 def _counters(board: Board) -> RenderableType:
     return Text.assemble(
-        "\n",
         (f"{board.renewals}", "bold"),
         " tokens renewed   ",
         (f"{board.logins}", "bold"),
@@ -216,6 +247,13 @@ def summarize(board: Board, environ: Mapping[str, str]) -> None:
         ("Calls to AWS for tokens", upstream.get("CreateToken", 0), "CreateToken: logins and renewals"),
     ]
     click.echo(f"\nSummary after {board.elapsed:.0f} s\n")
+    ascii_only = console.options.ascii_only
+    for lane in board.lanes.values():
+        strip = _strip(
+            lane, (min(console.width, _WIDEST) if terminal else _WIDEST) - _NAME - 5, ascii_only=ascii_only
+        )
+        console.print(Text.assemble(f"  {lane.profile:{_NAME}}  ", strip), soft_wrap=True)
+    click.echo()
     for name, number, remark in rows:
         line = Text.assemble(f"  {name:25} ", (f"{number:4}", "bold"), (f"   {remark}" if remark else "", "dim"))
         console.print(line, soft_wrap=True)
@@ -224,4 +262,6 @@ def summarize(board: Board, environ: Mapping[str, str]) -> None:
         console.print(Text(f"Not as it should be: {printable(problem)}", style="bold red"), soft_wrap=not terminal)
     if not board.problems:
         console.print("No call failed that should not have.", style="green")
-        console.print("To start for real: credhelper enable --all, then credhelper login")
+        console.print("To try things out in this world:  credhelper demo --shell", soft_wrap=True)
+        console.print("With your own AWS profiles:       credhelper enable --all", soft_wrap=True)
+        console.print("then, for each of your sessions:  credhelper login NAME", soft_wrap=True)
