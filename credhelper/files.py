@@ -18,6 +18,8 @@ from credhelper.errors import CredhelperError, FileChanged
 MAX_FILE = 16 * 1024 * 1024
 # The remedy where `flock` itself fails, as on NFS without a lock daemon (ENOLCK).
 NO_LOCKS = "Its file system must support locks: mount it with them, or use a home folder on a local disk"
+# A file system that is full, read-only, or closed to us.
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 # How the names of our temporary files begin.
 TEMPORARY = ".credhelper-"
 
@@ -136,17 +138,18 @@ def _bytes_or_nothing(path: Path) -> bytes:
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, timeout: float, what: str) -> Iterator[None]:
+def locked(path: Path, *, timeout: float, what: str, instead: Path | None = None) -> Iterator[None]:
     """Hold an exclusive lock between processes of this machine.
 
     Args:
         path: the lock file, made (0600) where it is not there and never removed.
         timeout: seconds to wait for another holder.
         what: named in the error, as in "the token of s".
+        instead: as for `open_lock`.
 
     Raises CredhelperError at the timeout or where the lock file cannot be made or locked.
     """
-    fd = open_lock(path)
+    fd = open_lock(path, instead)
     try:
         flock_within(
             fd,
@@ -159,13 +162,30 @@ def locked(path: Path, *, timeout: float, what: str) -> Iterator[None]:
         os.close(fd)
 
 
-def open_lock(path: Path) -> int:
-    """A descriptor of the lock file `path`, which is made (0600) where it is not there. Raises CredhelperError."""
-    make_private_folder(path.parent)
+def open_lock(path: Path, instead: Path | None = None) -> int:
+    """A descriptor of the lock file `path`, which is made (0600) where it is not there.
+
+    Args:
+        instead: a folder whose lock every process takes that finds that the file cannot be made.
+
+    Raises CredhelperError.
+    """
     try:
+        make_private_folder(path.parent)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise CredhelperError(f"the lock {path} cannot be made: {error.strerror}") from error
+    except (CredhelperError, OSError) as error:
+        cause = error.__cause__ if isinstance(error, CredhelperError) else error
+        if isinstance(cause, OSError) and cause.errno in _UNWRITABLE:
+            # What is there can still be locked.
+            for other, flags in ((path, 0), (instead, os.O_DIRECTORY)):
+                if other is not None:
+                    with contextlib.suppress(OSError):
+                        return os.open(other, os.O_RDONLY | os.O_CLOEXEC | flags)
+        if isinstance(error, CredhelperError):
+            raise
+        raise CredhelperError(
+            f"the lock {path} cannot be made: {error.strerror}", "Check its folder's owner, mode and disk space"
+        ) from error
 
 
 def flock_within(fd: int, path: Path, timeout: float, busy: CredhelperError) -> None:

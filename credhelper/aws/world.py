@@ -34,7 +34,7 @@ class World:
 
     A file that cannot be read at the moment, or that has become empty or garbage, keeps what it last said: the AWS
     CLI truncates a config before it writes it again, and a daemon must survive both that and a full disk. One that
-    was removed says nothing any more. Safe for use by several threads.
+    was removed says nothing any more, unless its folder has gone with it. Safe for use by several threads.
     """
 
     def __init__(self, paths: Paths) -> None:
@@ -150,12 +150,18 @@ class World:
             config = read_config(path)
         except CredhelperError as error:
             return self._still(known, signature, error.message)
-        if known is not None and (known.sessions or known.profiles) and _says_nothing(config) and signature[0]:
-            return self._still(known, signature, f"{path} has become empty or unreadable")
+        if known is not None and (known.sessions or known.profiles) and _says_nothing(config):
+            if signature[0]:
+                return self._still(known, signature, f"{path} has become empty or unreadable")
+            if not path.parent.is_dir():
+                # Nobody takes profiles away like that: a network home is gone, or a dotfile manager at work.
+                return self._still(known, signature, f"the folder {path.parent} has gone")
         try:
             static: Mapping[str, Mapping[str, str]] = read_credentials(self._credentials).profiles
         except CredhelperError:
             static = {}
+        if known is not None and known.problem:
+            _LOG.info("%s can be read again", path)
         return _File(
             signature,
             tuple(sessions_of(config)),

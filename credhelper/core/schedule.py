@@ -66,6 +66,7 @@ class View:
         retry_at: when the next try is due after a failure, or None.
         renew_at: when the renewal is due (jitter included).
         problem: why the token file cannot be used, where it is there; what was known of it counts while it lives.
+        remark: what else is wrong although the token lives.
     """
 
     expires_at: float | None = None
@@ -77,6 +78,7 @@ class View:
     retry_at: float | None = None
     renew_at: float = 0.0
     problem: str | None = None
+    remark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,11 @@ def assess(view: View, now: float, warn_before: Sequence[float] = WARN_BEFORE) -
     if left > 0 and not view.rejected:
         if renewable:
             due = view.renew_at if view.retry_at is None else view.retry_at
-            reason = f"renewal is tried again: {view.failure}" if view.failure else "renews itself"
+            reason = (
+                f"renewal is tried again: {view.failure}" if view.failure else _with("renews itself", view.remark)
+            )
             return Assessment("active", reason, "renew", due)
-        reason = view.refused or "this login cannot be renewed"
+        reason = _with(view.refused or "this login cannot be renewed", view.remark)
         upcoming = [view.expires_at - before for before in warn_before if view.expires_at - before > now]
         state: State = "expiring" if left <= max(warn_before, default=0.0) or view.refused else "active"
         return Assessment(state, reason, "warn" if upcoming else None, min(upcoming, default=None))
@@ -125,6 +129,10 @@ def assess(view: View, now: float, warn_before: Sequence[float] = WARN_BEFORE) -
             return Assessment("offline", view.failure or "AWS cannot be reached", "renew", view.retry_at or now)
         return Assessment("renewing", view.failure or "is being renewed", "renew", view.retry_at or now)
     return Assessment("expired", view.refused or "the session has run out")
+
+
+def _with(reason: str, remark: str | None) -> str:
+    return f"{reason}; {remark}" if remark else reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import logging
 import os
 import signal
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from credhelper.aws.tokens import TokenCache
 from credhelper.aws.world import World
 from credhelper.core import report
 from credhelper.core.clock import Clock
+from credhelper.core.trouble import Trouble
 from credhelper.daemon import sockets
 from credhelper.daemon.broker import Broker
 from credhelper.daemon.calls import Calls
@@ -26,7 +29,7 @@ from credhelper.daemon.keeper import Keeper, Tools
 from credhelper.daemon.leases import Leases
 from credhelper.daemon.notifier import Notifier
 from credhelper.daemon.server import Fields, MoreTime, Reply, Server
-from credhelper.daemon.singleton import Singleton
+from credhelper.daemon.singleton import Hold, Singleton
 from credhelper.daemon.watcher import Watcher
 from credhelper.errors import ConfigError, CredhelperError
 from credhelper.model import RoleKey, Session
@@ -61,8 +64,7 @@ class App:
         self._clock = clock or Clock()
         self._settings = Settings()
         self._settings_problem: str | None = None
-        self._surprise: str | None = None
-        self._world_problem: str | None = None
+        self._troubles: defaultdict[str, Trouble] = defaultdict(Trouble)
         self._world = world or World(paths)
         self._singleton = Singleton(paths)
         self._leases = Leases()
@@ -114,7 +116,7 @@ class App:
             await self._watch()
             self._listener = sockets.passed_in(self._environ) or sockets.bind(self._environ)
             await self._server.serve(self._listener.sock)
-            self._singleton.publish(self._listener.address)
+            await self._publish()
             await self._watch()
         except BaseException:
             await self.close()
@@ -138,9 +140,9 @@ class App:
                     self._act()
                     pause = self._pause()
                 except Exception as error:  # noqa: BLE001 - one session's surprise must not end the daemon
-                    if self._surprise != repr(error):
+                    if self._troubles["due"].news(repr(error)):
                         _LOG.exception("what is due could not be seen to, in an unforeseen way; it is tried again")
-                    self._surprise, pause = repr(error), SWEEP
+                    pause = SWEEP
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._wake.wait()
@@ -152,8 +154,9 @@ class App:
                     self._dirty = False
                     try:
                         await self._sweep()
-                    except Exception:  # noqa: BLE001 - what lies on the disk must not end the daemon
-                        _LOG.exception("a look at the disk failed in an unforeseen way")
+                    except Exception as error:  # noqa: BLE001 - what lies on the disk must not end the daemon
+                        if self._troubles["sweep"].news(repr(error)):
+                            _LOG.exception("a look at the disk failed in an unforeseen way; it is tried again")
         finally:
             await self.close()
 
@@ -228,22 +231,24 @@ class App:
         async with self._sweeping:
             self._swept_at = self._clock.now()
             self._singleton.touch()
+            await self._hold_the_lock()
             # Watched before they are read: what changes after the reading makes an event.
             await self._watch()
             await self._read_again()
             await self._watch()
             if self._listener is not None and not self._listener.still_there():
                 await self._listen_again()
+            elif self._listener is not None and not self._stopping:
+                await self._publish()
 
     async def _read_again(self) -> None:
         await self._load_settings()
         try:
             await self._tools.calls.aside(self._world.refresh)
-            self._world_problem = None
+            self._troubles["world"].over()
         except Exception as error:  # noqa: BLE001 - what lies on the disk must not end the daemon
-            if self._world_problem != repr(error):
+            if self._troubles["world"].news(repr(error)):
                 _LOG.exception("the AWS config cannot be read in an unforeseen way; what it said before still counts")
-            self._world_problem = repr(error)
         sessions = {session.id: session for session in self._world.sessions()}
         for gone in set(self._keepers) - set(sessions):
             self._broker.forget(self._keepers.pop(gone).session)
@@ -259,8 +264,10 @@ class App:
         try:
             self._settings = await self._tools.calls.aside(lambda: load(self._paths))
             self._settings_problem = None
+            if self._troubles["settings"].over():
+                _LOG.info("the settings can be read again, and are in force")
         except ConfigError as error:
-            if self._settings_problem != error.message:
+            if self._troubles["settings"].news(error.message):
                 _LOG.error("%s; the settings read before stay in force", error.message)
             self._settings_problem = error.message
 
@@ -277,17 +284,43 @@ class App:
         try:
             listener = sockets.bind(self._environ)
         except CredhelperError as error:
-            _LOG.warning("%s", error)
+            if self._troubles["socket"].news(error.message):
+                _LOG.warning("the socket has been removed, and no new one can be made: %s", error)
             return
+        self._troubles["socket"].over()
         _LOG.warning("the socket had been removed; listening again at %s", listener.address)
         before, self._listener = self._listener, listener
         await self._server.serve(listener.sock)
         if before is not None:
             before.close()
+        await self._publish()
+
+    async def _publish(self) -> None:
+        """Write where we listen, if that is not there; without it callers go by the rule for the address."""
+        if self._listener is None:
+            return
         try:
-            self._singleton.publish(listener.address)
+            await self._tools.calls.aside(functools.partial(self._singleton.publish, self._listener.address))
+            if self._troubles["address"].over():
+                _LOG.info("the daemon's address can be written again")
         except CredhelperError as error:
-            _LOG.warning("%s", error)
+            if self._troubles["address"].news(error.message):
+                _LOG.warning("the daemon's address cannot be written; it is tried again: %s", error)
+
+    async def _hold_the_lock(self) -> None:
+        """Who removes the state folder frees the lock's name; then another daemon may come up beside this one."""
+        try:
+            held = await self._tools.calls.aside(self._singleton.hold)
+        except CredhelperError as error:
+            if self._troubles["lock"].news(error.message):
+                _LOG.warning("the daemon's lock had been removed and cannot be made again: %s", error)
+            return
+        if held is Hold.REGAINED:
+            _LOG.warning("the daemon's lock had been removed; it is held again")
+        elif held is Hold.LOST:
+            _LOG.warning("the daemon's lock had been removed, and another daemon has it; this one ends")
+            self._stop_soon()
+        self._troubles["lock"].over()
 
     def _disk_changed(self) -> None:
         self._dirty = True
@@ -341,7 +374,7 @@ class App:
         await self._read_again()
         profiles = self._world.profiles()
         expiries = {
-            profile.name: self._broker.vault.expiry(
+            profile.name: self._broker.expiry(
                 RoleKey(profile.session.id, profile.account_id or "", profile.role_name or "")
             )
             for profile in profiles

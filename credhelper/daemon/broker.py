@@ -47,6 +47,8 @@ _THROTTLE_PAUSES = (0.4, 1.2)
 # What an account and a role can be called (AWS's own limits): nothing else is worth a place in memory, or a call.
 _ACCOUNT = re.compile("[0-9]{12}")
 _LONGEST_ROLE = 64
+# So many refused roles are named in the log; a program that tries all that there might be is not worth more.
+_REFUSALS = 100
 _NO_ACCOUNT = (
     "the helper line in the AWS config names no account of 12 digits. Correct sso_account_id, run: credhelper enable"
 )
@@ -54,6 +56,8 @@ _NO_ROLE = (
     "the helper line in the AWS config names no role of at most 64 characters. "
     "Correct sso_role_name, run: credhelper enable"
 )
+
+_QUEUED = "more roles are asked for at once than AWS answers within 4 s, and this one still waits for its turn"
 
 Reply = tuple[int, bytes]
 
@@ -82,6 +86,8 @@ class Broker:
         self._leases = leases
         self._flights: dict[RoleKey, tuple[asyncio.Task[None], Urgency]] = {}
         self._surprise: str | None = None
+        # Roles whose refusal the log has been told of.
+        self._refused: set[RoleKey] = set()
         # Counted up by each `forget`: of one session, and (None) of all.
         self._forgotten: Counter[str | None] = Counter()
 
@@ -122,7 +128,9 @@ class Broker:
                 reply = await self._from_memory_or_aws(keeper, key)
         except TimeoutError:
             self.vault.failed(key, self._tools.clock.server_now())
-            reply = self._live_or(key, EXIT_FAILURE, "AWS did not answer within 4 s. Try again")
+            waiting = key in self._flights and self._flights[key][1].waiting is not None
+            message = _QUEUED if waiting else "AWS did not answer within 4 s"
+            reply = self._live_or(key, EXIT_FAILURE, f"{message}. Try again")
         if reply[0] == EXIT_LOGIN_NEEDED and self._leases.held(keeper.session.cache_key):
             wait = self._tools.settings().wait_for_login
             more_time(wait + 1.0)
@@ -157,7 +165,7 @@ class Broker:
         """Credentials that still live outlast their session; without them a person must act, or wait."""
         live = self.vault.live(key, self._tools.clock.server_now())
         if live is not None:
-            return EXIT_OK, _render(live, key)
+            return EXIT_OK, self._rendered(live, key)
         assessment = keeper.assess()
         if assessment.login_needed:
             return self._login_needed(keeper)
@@ -165,7 +173,11 @@ class Broker:
 
     def _live_or(self, key: RoleKey, status: int, message: str) -> Reply:
         live = self.vault.live(key, self._tools.clock.server_now())
-        return (EXIT_OK, _render(live, key)) if live is not None else (status, _line(message))
+        return (EXIT_OK, self._rendered(live, key)) if live is not None else (status, _line(message))
+
+    def _rendered(self, credentials: RoleCredentials, key: RoleKey) -> bytes:
+        # AWS's date, as the caller's clock will show it: that is the one by which he decides when to ask again.
+        return _render(credentials, key, credentials.expires_at - self._tools.clock.skew)
 
     def _login_needed(self, keeper: Keeper) -> Reply:
         name = keeper.session.name
@@ -220,21 +232,35 @@ class Broker:
                     functools.partial(center.role_credentials, token.access_token, key.account_id, key.role_name),
                 )
             except UpstreamError as error:
-                verdict = judge(error).verdict
-                now = self._tools.clock.server_now()
-                if verdict is Verdict.KEEP:
-                    self.vault.refuse(key, _sorry(key, judge(error)), now)
+                judgement = judge(error)
+                if judgement.verdict is Verdict.KEEP:
+                    self.vault.refuse(key, _sorry(key, judgement), self._tools.clock.server_now())
+                    self._note_refusal(keeper, key, judgement.reason)
                     raise
-                if verdict is not Verdict.LOGIN or attempt == 2:
+                if judgement.verdict is Verdict.RETRY:
+                    keeper.fetch_failed(judgement.reason)
+                    raise
+                if attempt == 2:
+                    keeper.fetch_failed(judgement.reason)
                     raise
                 keeper.reject(token.access_token)
                 await self._renew(keeper)
                 continue
             self.fetches += 1
+            keeper.fetch_worked()
+            if key in self._refused:
+                self._refused.discard(key)
+                _LOG.info("session %s: %s: AWS gives credentials again", session.name, printable(_where(key)))
             # A logout or a `forget` while AWS answered: the answer is dropped.
             if keeper.found is not None and forgotten == self._times_forgotten(key):
                 self.vault.keep(key, credentials, self._tools.clock.server_now())
             return
+
+    def _note_refusal(self, keeper: Keeper, key: RoleKey, reason: str) -> None:
+        keeper.fetch_worked()  # AWS has answered
+        if key not in self._refused and len(self._refused) < _REFUSALS:
+            self._refused.add(key)
+            _LOG.warning("session %s: %s: %s", keeper.session.name, printable(_where(key)), reason)
 
     @staticmethod
     async def _renew(keeper: Keeper) -> None:
@@ -278,6 +304,11 @@ class Broker:
         self._forgotten[identity] += 1
         return self.vault.forget(identity)
 
+    def expiry(self, key: RoleKey) -> float | None:
+        """When the credentials of `key` run out by this machine's clock, or None."""
+        at = self.vault.expiry(key)
+        return None if at is None else at - self._tools.clock.skew
+
     def _times_forgotten(self, key: RoleKey) -> int:
         return self._forgotten[key.session] + self._forgotten[None]
 
@@ -297,14 +328,14 @@ def _line(message: str) -> bytes:
     return f"credhelper: {printable(' '.join(message.split()))}\n".encode()
 
 
-def _render(credentials: RoleCredentials, key: RoleKey) -> bytes:
+def _render(credentials: RoleCredentials, key: RoleKey, expires_at: float) -> bytes:
     """The JSON of the `credential_process` contract (AWS SDKs and Tools reference guide)."""
     content = {
         "Version": 1,
         "AccessKeyId": credentials.access_key_id,
         "SecretAccessKey": credentials.secret_access_key,
         "SessionToken": credentials.session_token,
-        "Expiration": date(credentials.expires_at),
+        "Expiration": date(expires_at),
         "AccountId": key.account_id,
     }
     return json.dumps(content).encode() + b"\n"

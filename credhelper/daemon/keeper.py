@@ -26,6 +26,7 @@ from credhelper.core.schedule import (
     renew_at,
     still_due,
 )
+from credhelper.core.trouble import Trouble
 from credhelper.core.verdicts import Verdict, judge
 from credhelper.daemon.calls import Calls
 from credhelper.errors import CredhelperError, TokenUnreadable, UpstreamError
@@ -80,6 +81,11 @@ class Keeper:
         self._unsaved: renewal.Held | None = None
         self._renewing: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
+        # What the log has been told of the renewal, of reading the file, and of fetching role credentials.
+        self._trouble, self._unreadable, self._unfetched = Trouble(), Trouble(), Trouble()
+        self._fetch_failure: str | None = None
+        self._save_failure: str | None = None
+        self._failed_by_aws = False
         self._signature: tuple[int, int, int] | None = None
         self._takes = 0
         # The own access token that AWS refused to renew, with the reason, and those that it no longer accepts.
@@ -112,7 +118,15 @@ class Keeper:
             retry_at=None if self._retry_at is None else still_due(self._retry_at, now),
             renew_at=renew_at(token.expires_at, self._lifetime, self._jitter),
             problem=self._problem,
+            remark=self._remark(),
         )
+
+    def _remark(self) -> str | None:
+        if self._unsaved is not None and self._save_failure is not None:
+            return f"the renewed token cannot be saved: {self._save_failure}"
+        if self._fetch_failure is not None:
+            return f"role credentials cannot be fetched: {self._fetch_failure}"
+        return self._problem
 
     def assess(self) -> Assessment:
         """The session's state now."""
@@ -159,19 +173,20 @@ class Keeper:
             problem = None
         except TokenUnreadable as error:
             # What was known of it still counts while it lives: the file may be whole again in a moment.
-            if self._problem != error.message:
+            if self._unreadable.news(error.message):
                 _LOG.warning("session %s: %s", self.session.name, error.message)
             self._problem, self._signature = error.message, signature
             return
         except Exception as error:  # noqa: BLE001 - what lies in one file must harm no other session
             problem = f"its token cannot be read in an unforeseen way ({type(error).__name__})"
-            if self._problem != problem:
+            if self._unreadable.news(problem):
                 _LOG.exception("session %s: its token cannot be read in an unforeseen way", self.session.name)
             self._problem, self._signature = problem, signature
             return
-        if self._problem and found is not None:
-            _LOG.info("session %s: its token file can be read again", self.session.name)
-            if self._failure == self._problem:
+        if found is not None:
+            self._readable()
+            if self._problem and self._failure == self._problem:
+                self._trouble.over()
                 self._failure = self._retry_at = None
                 self._attempts = 0
         self._problem = problem
@@ -216,6 +231,7 @@ class Keeper:
             _LOG.info("session %s: token %s", self.session.name, f"renewed by {by}" if not login else "found")
 
     def _reset(self) -> None:
+        self._trouble.over()
         self._refused = self._failure = self._retry_at = self._warned = None
         self._rejected = self._offline = False
         self._attempts = 0
@@ -283,12 +299,13 @@ class Keeper:
         except UpstreamError as error:
             self._failed(error)
         except TokenUnreadable as error:
-            self._retry(error.message, offline=False)
+            self._retry(error.message, offline=False, said=not self._unreadable.news(error.message))
             self._problem, self._signature = error.message, None
         except CredhelperError as error:
             self._retry(error.message, offline=False)
-        except Exception:  # noqa: BLE001 - one session's surprise must not end the daemon
-            _LOG.exception("session %s: the renewal failed in an unforeseen way", self.session.name)
+        except Exception as error:  # noqa: BLE001 - one session's surprise must not end the daemon
+            if self._trouble.news(repr(error)):
+                _LOG.exception("session %s: the renewal failed in an unforeseen way", self.session.name)
             self._retry("the renewal failed in an unforeseen way; see the daemon's log", offline=False)
 
     def _ended(self, outcome: renewal.Outcome, lifetime: float) -> None:
@@ -297,6 +314,7 @@ class Keeper:
         self._signature = None
         if outcome.result is not renewal.Result.UNSAVED:
             self._problem = None
+            self._readable()
         if outcome.result is renewal.Result.GONE or token is None:
             self._take(None, 0.0, "")
             return
@@ -311,16 +329,21 @@ class Keeper:
             if self._unsaved is None:
                 _LOG.error("session %s: the renewed token cannot be saved: %s", self.session.name, outcome.problem)
             self._take(found, lifetime, "us")
-            self._unsaved = outcome.held
+            self._unsaved, self._save_failure = outcome.held, (outcome.problem or "").partition(". ")[0]
             self._retry_at = self._tools.clock.now() + 10.0
             return
-        if self._failure:
-            _LOG.info("session %s: AWS answers again", self.session.name)
+        if self._trouble.over():
+            what = "AWS answers again" if self._failed_by_aws else "it is renewed again"
+            _LOG.info("session %s: %s", self.session.name, what)
         if self._unsaved is not None:
             _LOG.info("session %s: the token file can be written again", self.session.name)
         self._unsaved = self._retry_at = self._failure = None
         self._offline, self._attempts = False, 0
         self._take(found, lifetime, "us" if ours else "another program")
+
+    def _readable(self) -> None:
+        if self._unreadable.over():
+            _LOG.info("session %s: its token file can be read again", self.session.name)
 
     def _failed(self, error: UpstreamError) -> None:
         judgement = judge(error)
@@ -332,17 +355,35 @@ class Keeper:
             self._retry_at = None
             _LOG.warning("session %s: not renewed: %s (%s)", self.session.name, judgement.reason, error.code)
         else:
-            self._retry(judgement.reason, offline=judgement.offline)
+            self._retry(judgement.reason, offline=judgement.offline, by_aws=True)
 
-    def _retry(self, failure: str, *, offline: bool) -> None:
+    def _retry(self, failure: str, *, offline: bool, by_aws: bool = False, said: bool = False) -> None:
         now = self._tools.clock.now()
-        if self._failure != failure:
+        if not said and self._trouble.news(failure):
             _LOG.warning("session %s: not renewed: %s; it is tried again", self.session.name, failure)
-        self._failure, self._offline = failure, offline
+        self._failure, self._offline, self._failed_by_aws = failure, offline, by_aws
         self._attempts += 1
         self._failed_at = now
         left = self._found.token.expires_at - now if self._found is not None else 0.0
         self._retry_at = now + backoff(self._attempts, left, self._jitter)
+
+    # Role credentials
+
+    def fetch_failed(self, reason: str) -> None:
+        """Role credentials of the session could not be fetched, though the session is fine: said once, and shown."""
+        if self._unfetched.news(reason):
+            _LOG.warning(
+                "session %s: role credentials cannot be fetched: %s; what still lives is served",
+                self.session.name,
+                reason,
+            )
+        self._fetch_failure = reason
+
+    def fetch_worked(self) -> None:
+        """They can be fetched."""
+        if self._unfetched.over():
+            _LOG.info("session %s: role credentials can be fetched again", self.session.name)
+        self._fetch_failure = None
 
     # Warnings
 

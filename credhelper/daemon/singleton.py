@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import time
+from enum import Enum
 
 from credhelper import files
 from credhelper.errors import CredhelperError
@@ -13,6 +14,14 @@ from credhelper.paths import Paths
 
 # Lock files of hosts (or boots) that were not seen for this long are swept away.
 _STALE_AFTER = 90 * 86400.0
+
+
+class Hold(Enum):
+    """What has become of the lock."""
+
+    KEPT = "kept"
+    REGAINED = "regained"  # its file had been removed, and is there again
+    LOST = "lost"  # its file had been removed, and another daemon has the lock
 
 
 class Singleton:
@@ -24,7 +33,10 @@ class Singleton:
         self._fd: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock; False where another daemon holds it. Raises CredhelperError where it cannot be made."""
+        """Take the lock; False where another daemon holds it. Raises CredhelperError where it cannot be made.
+
+        One that is held already is let go once the new one is had.
+        """
         files.make_private_folder(self._paths.state)
         try:
             fd = os.open(self._paths.daemon_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -42,7 +54,10 @@ class Singleton:
             raise CredhelperError(
                 f"{self._paths.daemon_lock} cannot be locked: {error.strerror}", files.NO_LOCKS
             ) from error
-        os.utime(fd)
+        with contextlib.suppress(OSError):
+            os.utime(fd)
+        if self._fd is not None:
+            os.close(self._fd)
         self._fd = fd
         # Left behind by one that was killed; from now on a record is this daemon's own word that it listens.
         with contextlib.suppress(OSError):
@@ -50,9 +65,31 @@ class Singleton:
         self._sweep()
         return True
 
+    def hold(self) -> Hold:
+        """See to it that the lock is the one that others find. Raises CredhelperError where it cannot be made."""
+        if self._fd is None:
+            return Hold.KEPT
+        try:
+            there = os.path.samestat(self._paths.daemon_lock.stat(), os.fstat(self._fd))
+        except FileNotFoundError:
+            there = False
+        except OSError:
+            there = True  # nobody else gets at it either
+        if there:
+            return Hold.KEPT
+        if self.acquire():
+            return Hold.REGAINED
+        os.close(self._fd)
+        self._fd = None  # what lies in the folder is the other one's: `release` must leave it
+        return Hold.LOST
+
     def publish(self, address: str) -> None:
-        """Write where this daemon listens. Raises CredhelperError."""
-        files.replace(self._paths.address_record, os.fsencode(address) + b"\n")
+        """Write where this daemon listens, if that is not what is written. Raises CredhelperError."""
+        record = os.fsencode(address) + b"\n"
+        with contextlib.suppress(FileNotFoundError):
+            if files.read_bytes(self._paths.address_record) == record:
+                return
+        files.replace(self._paths.address_record, record)
 
     def touch(self) -> None:
         """Show that this host is alive, to the sweep of others that share the home."""

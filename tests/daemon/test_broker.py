@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from credhelper import client, names, resources
+from credhelper.aws import renewal
 from credhelper.core.limiter import CALLS_PER_SECOND
 from credhelper.daemon import broker
 from credhelper.model import RoleKey, Session
@@ -415,8 +416,9 @@ async def test_all_in_all_five_seconds_whatever_comes_together(
 ) -> None:
     """The wait for a login begins with the request, not after AWS has taken its time."""
     await inside.got(role=OTHER)  # the first call loads botocore
-    monkeypatch.setattr(broker, "ANSWER_WITHIN", 1.5)
-    inside.machine.write_settings("wait_for_login = 1.5")
+    monkeypatch.setattr(broker, "ANSWER_WITHIN", 2.5)
+    monkeypatch.setattr(renewal, "_OTHERS_WRITE_WITHIN", 0.1)
+    inside.machine.write_settings("wait_for_login = 2.5")
     await inside.turn()
     inside.machine.standin.revoke_sessions()
     inside.machine.standin.fault(FETCH, Fault.slow(1.0), times=1)
@@ -424,7 +426,7 @@ async def test_all_in_all_five_seconds_whatever_comes_together(
     async with inside.lease():
         started = loop.time()
         await inside.refused(3)
-        assert loop.time() - started < 2.4
+        assert loop.time() - started < 3.4
 
 
 async def test_login_that_gave_up(inside: Inside) -> None:
