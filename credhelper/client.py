@@ -21,7 +21,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 MAX_REQUEST = 65536
 MAX_REPLY = 1 << 24
@@ -30,8 +30,13 @@ OTHER_HOME = 101
 
 # A few clients give up after a minute, but a person's patience and the portable contract end at 5 s.
 DEADLINE = 4.7
-# What a call spends on starting a daemon at most; the rest must do for serving it directly.
-START_WITHIN = 2.0
+# What a call spends on starting a daemon at most; the rest must do for serving it directly. A start takes a third of
+# a second, but a machine on which hundreds of callers begin at once has no sooner time for it.
+START_WITHIN = 3.0
+# A daemon that ends takes those with it that were about to be heard, and again those who come before it is gone.
+MOST_VANISHED = 4
+# Of a call's time, what must be left when it gives up waiting for a start on a crowded machine.
+LEFT_AT_LAST = 0.2
 MAX_WAIT = 3600.0
 
 # `sun_path` holds 108 bytes on Linux and 104 on macOS, with a closing NUL.
@@ -60,6 +65,10 @@ class Absent(Exception):
 
 class Broken(Exception):
     """Somebody or something is there but cannot be used or trusted; starting another would not help."""
+
+
+class Vanished(Broken):
+    """Whoever took the request has gone without an answer: killed, or restarted. Asking once more may help."""
 
 
 def home_folder(environ: "Mapping[bytes, bytes]") -> bytes:
@@ -249,9 +258,9 @@ def receive(sock: "_socket.socket", count: int, deadline: float) -> bytes:
         except TimeoutError as error:
             raise late from error
         except OSError as error:
-            raise Broken(f"the daemon broke the connection: {error}. Try again") from error
+            raise Vanished(f"the daemon broke the connection: {error}. Try again") from error
         if not part:
-            raise Broken("the daemon closed the connection without an answer. Try again")
+            raise Vanished("the daemon closed the connection without an answer. Try again")
         got += part
     return got
 
@@ -270,8 +279,10 @@ def exchange(sock: "_socket.socket", request: bytes, deadline: float) -> "tuple[
     try:
         sock.settimeout(max(deadline - time.monotonic(), 0.001))
         sock.sendall(request)
+    except TimeoutError as error:
+        raise Broken("the daemon did not take the request in time. Run `credhelper daemon restart`") from error
     except OSError as error:
-        raise Broken(f"the daemon broke the connection: {error}. Try again") from error
+        raise Vanished(f"the daemon broke the connection: {error}. Try again") from error
     while True:
         status, payload = read_reply(sock, deadline)
         if status != WAIT:
@@ -402,8 +413,33 @@ def start_service(runtime: bytes, environ: "Mapping[bytes, bytes]", deadline: fl
     return wait_for(child) == 0 and ended
 
 
-def spawn(command: "Sequence[str]", environ: "Mapping[bytes, bytes]", deadline: float) -> str:
-    """Start the daemon in a session of its own and wait for its word.
+def crowded() -> bool:
+    """Whether many more threads want to run at this moment than the machine has processors for.
+
+    Then a start takes its time, and a program of our own that serves us in its place would take longer. False where
+    the kernel does not tell.
+    """
+    try:
+        fd = posix.open("/proc/loadavg", posix.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        running = int(posix.read(fd, 256).split()[3].partition(b"/")[0])
+    except (OSError, ValueError, IndexError):
+        return False
+    finally:
+        posix.close(fd)
+    return running > 4 * (posix.cpu_count() or 1)
+
+
+def give_up(by: float, deadline: float) -> bool:
+    """Whether to wait no longer for a daemon that is being started: after `by`, on a crowded machine at the end."""
+    now = time.monotonic()
+    return now > by and (now > deadline - LEFT_AT_LAST or not crowded())
+
+
+def spawn(command: "Sequence[str]", environ: "Mapping[bytes, bytes]", by: float, deadline: float) -> str:
+    """Start the daemon in a session of its own and wait for its word until `by`, or longer where it is crowded.
 
     Returns an empty string when it is ready (or another one is), else why it could not start. It inherits
     nothing: stdio is /dev/null, every other descriptor is closed, the folder is `/`, the environment allowlisted.
@@ -430,8 +466,9 @@ def spawn(command: "Sequence[str]", environ: "Mapping[bytes, bytes]", deadline: 
 
     word = b""
     while True:
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([word_in], [], [], left)[0]:
+        if not select.select([word_in], [], [], max(by - time.monotonic(), 0.05))[0]:
+            if not give_up(by, deadline):
+                continue
             posix.close(word_in)
             return "it was not ready in time"
         part = posix.read(word_in, 4096)
@@ -452,8 +489,12 @@ def start(
     deadline: float,
     *,
     by: float,
+    ready: "Callable[[], None]",
 ) -> "tuple[int, bytes]":
-    """Start a daemon, by the service manager where one answers, and ask it. Raises Absent with the reason, Broken."""
+    """Start a daemon, by the service manager where one answers, and ask it. Raises Absent with the reason, Broken.
+
+    `ready` is called once others can ask it too.
+    """
     home = home_folder(environ)
     runtime = service_manager(environ, home, uid)
     if runtime and start_service(runtime, environ, by):
@@ -463,9 +504,10 @@ def start(
                 return ask(addresses(environ, home, uid), request, uid, deadline)
             except Absent:
                 time.sleep(0.02)
-    failure = spawn(command, environ, by)
+    failure = spawn(command, environ, by, deadline)
     if failure:
         raise Absent(failure)
+    ready()
     return ask(addresses(environ, home, uid), request, uid, deadline)
 
 
@@ -480,40 +522,60 @@ def ask_or_start(
 ) -> "tuple[int, bytes]":
     """Ask the daemon; where there is none, start one (or wait for whoever starts it) and ask again.
 
-    Of many callers at once, the holder of a lock starts it and the others look again every few milliseconds. After
-    `start_within` seconds there is none to be had. Raises Absent with the reason then, and Broken.
+    Of many callers at once, the holder of a lock starts it and the others look again now and then, ever less often:
+    where hundreds of callers begin, their looks would take the time that the daemon needs. After `start_within`
+    seconds there is none to be had. Who asked one that then vanished asks again, a few times.
+
+    Raises Absent with the reason why there is none, and Broken.
     """
     home = home_folder(environ)
     by = min(deadline, time.monotonic() + start_within)
     try:
         return ask(addresses(environ, home, uid), request, uid, deadline)
-    except Absent:
+    except (Absent, Vanished):
         check_home(home, uid)
     try:
         make_folder(state_folder(home))
         lock = posix.open(state_folder(home) + b"/start.lock", posix.O_RDWR | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
     except OSError as error:
         raise Absent(f"its state folder cannot be used: {error}") from error
+    pause, looks, vanished = 0.01, 0, 0
     try:
         while True:
-            mine = False
-            try:
-                posix.lockf(lock, posix.F_TLOCK, 0)
-                mine = True
-            except (BlockingIOError, PermissionError):
-                pass
-            except OSError as error:  # a network's file system without locks
-                raise Absent(f"its state folder cannot be locked: {error}") from error
-            try:
-                return ask(addresses(environ, home, uid), request, uid, deadline)
-            except Absent:
-                if time.monotonic() > by:
-                    raise Absent("another process is still starting it") from None
-                if mine:
-                    return start(request, command, environ, uid, deadline, by=by)
-            time.sleep(0.02)
+            mine, absent = try_lock(lock), False
+            if mine or looks % 4 == 0:  # also where whoever has the lock hangs
+                try:
+                    return ask(addresses(environ, home, uid), request, uid, deadline)
+                except Absent:
+                    absent = True
+                except Vanished:
+                    vanished += 1
+                    if vanished == MOST_VANISHED:
+                        raise
+            if give_up(by, deadline):
+                raise Absent("another process is still starting it")
+            if mine and absent:
+
+                def unlock() -> None:
+                    posix.lockf(lock, posix.F_ULOCK, 0)
+
+                return start(request, command, environ, uid, deadline, by=by, ready=unlock)
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.08)
+            looks += 1
     finally:
         posix.close(lock)
+
+
+def try_lock(fd: int) -> bool:
+    """Lock the open file `fd` if nobody else has. Raises Absent where its file system knows no locks."""
+    try:
+        posix.lockf(fd, posix.F_TLOCK, 0)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError as error:
+        raise Absent(f"its state folder cannot be locked: {error}") from error
+    return True
 
 
 def caller_fields(environ: "Mapping[bytes, bytes]", home: bytes) -> "dict[bytes, bytes]":
@@ -566,6 +628,9 @@ def run(arguments: "Sequence[str]", command: "Sequence[str]") -> int:
             request, command, environ, posix.geteuid(), deadline, start_within=START_WITHIN
         )
     except Absent:
+        if time.monotonic() > deadline - 2 * LEFT_AT_LAST:
+            complain("the machine is too busy to start the daemon in time. Try again")
+            return EX_FAILURE
         return serve_directly(arguments, command, environ, deadline)
     except (Broken, ValueError) as error:
         complain(str(error))
