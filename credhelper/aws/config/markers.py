@@ -5,8 +5,8 @@ Every marked line is a comment that begins in the first column with `#credhelper
 - `added`: the next helper line of the section was added;
 - `added section DIGEST[, blank line][, final newline]`, right below the header of a section that was added, with what
   was added before that header; the digest is of the section, so that a later change by the user is noticed;
-- an `sso_*` or `credential_process` line of the user's, word for word, that was taken out of force, or a line that goes
-  on with the value of such a one above it, indented deeper. All else is a comment of the user's own and not touched.
+- an `sso_*` or `credential_process` line of the user's, word for word, that was taken out of force, or a line that
+  goes on with the value of such a one above it, indented deeper. All else is a comment of the user's own.
 
 No marked line stands before the header that it is about: `aws configure set` takes every line with a `:` for a
 property and adds new keys behind the last one of a section.
@@ -77,8 +77,6 @@ def old_lines(document: Document, section: Section) -> list[OldLine]:
     key, level = "", -1
     for at in range(section.start + 1, section.end):
         line = document.lines[at]
-        if line.kind not in (LineKind.BLANK, LineKind.COMMENT):
-            key = ""  # what goes on with a value stands before the next line in force
         if not is_marked(line) or is_added(line) or ADDED_SECTION.fullmatch(line.text):
             continue
         text = line.text.removeprefix(PREFIX)
