@@ -319,7 +319,8 @@ class TokenCache:
         """The token that `session` uses, or None. Raises TokenUnreadable.
 
         First the session's own file; where that is missing or over for good, a legacy login's file for the same
-        start URL that still lives. A token whose `startUrl` is another's is not used.
+        start URL that still lives; where none does, what has run out. A token whose `startUrl` is another's is not
+        used.
 
         Args:
             refused: an access token that AWS has refused to renew: once it is over, it is so for good.
@@ -332,14 +333,17 @@ class TokenCache:
             lives = own.expires_at > now and own.access_token not in rejected
             if lives or (own.refreshable(now) and own.access_token != refused):
                 return Found(session.cache_key, own)
+        over = None if own is None else Found(session.cache_key, own)
         if not session.legacy:
             for path, token in self.all():
                 if (
                     token.start_url
-                    and token.expires_at > now
                     and path == self.path(token.start_url)
                     and normalize_start_url(token.start_url) == session.same_start
                     and token.region in {None, session.region}
                 ):
-                    return Found(token.start_url, token, borrowed=True)
-        return None if own is None else Found(session.cache_key, own)
+                    borrowed = Found(token.start_url, token, borrowed=True)
+                    if token.expires_at > now:
+                        return borrowed
+                    over = over or borrowed  # that it has run out is no logout
+        return over

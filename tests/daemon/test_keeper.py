@@ -368,6 +368,29 @@ async def test_legacy_token_serves_once_the_own_session_is_refused(inside: Insid
     assert not inside.keeper.found.borrowed
 
 
+async def test_role_credentials_outlive_a_legacy_login_that_has_run_out(inside: Inside, hands: Hands) -> None:
+    """It cannot be renewed, but nobody has logged out."""
+    machine = inside.machine
+    machine.token_file.unlink()
+    await inside.turn()
+    assert inside.state == "logged_out"
+    legacy = Session("x", machine.session.start_url, machine.session.region, legacy=True)
+    machine.log_in(legacy)
+    hands.forward(8 * 3600 - 1800)
+    first = await inside.got()
+    hands.forward(1801)
+    for _ in range(2):
+        await inside.turn()
+        assert inside.state == "expired"
+    assert await inside.got() == first
+    hands.forward(1800)
+    line = await inside.refused(3)
+    assert line.endswith("session corp: the session has run out. Run: credhelper login corp")
+    machine.cache.path(legacy.cache_key).unlink()
+    await inside.turn()
+    assert inside.state == "logged_out"
+
+
 # --- surprises ------------------------------------------------------------------------------------------------------
 
 
