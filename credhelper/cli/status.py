@@ -173,7 +173,7 @@ def render(document: dict[str, Any], now: float | None = None, notes: Sequence[s
 
 
 def _next(session: dict[str, Any], now: float, *, running: bool) -> str:
-    if session["state"] in {"expired", "logged_out"}:
+    if session["state"] in {"expiring", "expired", "logged_out"}:
         return f"{session['reason']}; run: {login_command(session['name'])}"
     at = _moment(session["next_action_at"])
     if session["next_action"] == "renew":
