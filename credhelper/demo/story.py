@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Callable
 
@@ -189,7 +188,21 @@ class StoryBroken(Exception):
 
 
 def _news(before: str, after: str, header: str) -> list[tuple[str, bool]]:
-    """The lines of `after` from `header` on, each with whether it is new."""
-    marked = difflib.ndiff(before.splitlines(), after.splitlines())
-    lines = [(line[2:], line.startswith("+ ")) for line in marked if line.startswith(("+ ", "  "))]
+    """The lines of `after` from `header` on, each with whether its section did not have it before."""
+    old = {section: set(lines) for section, lines in _sections(before)}
+    lines = [
+        (line, bool(line) and line not in old.get(section, ()))
+        for section, inside in _sections(after)
+        for line in inside
+    ]
     return lines[lines.index((header, False)) :]
+
+
+def _sections(config: str) -> list[tuple[str, list[str]]]:
+    """Header and lines, the header's own among them, of each section."""
+    found: list[tuple[str, list[str]]] = [("", [])]
+    for line in config.splitlines():
+        if line.startswith("["):
+            found.append((line, []))
+        found[-1][1].append(line)
+    return found
