@@ -177,6 +177,15 @@ def test_a_config_that_is_no_file(config_file: Path, command: click.Command, obs
     assert caught.value.remedy
 
 
+def test_what_no_client_can_read_is_warned_of(config_file: Path) -> None:
+    config_file.write_bytes(CONFIG + b'[profile "odd]\nsso_session = corp\n[profile a]\n[profile a]\n')
+    code, output = run(enable.command, "b", "--yes")
+    assert code == 0
+    assert 'Mind: line 18: [profile "odd] was passed over' in output
+    assert "Mind: the AWS CLI and boto3 cannot read this config" in output
+    assert "line 20: [profile a] is there already" in output
+
+
 def test_a_credentials_file_that_cannot_be_read_is_only_warned_of(config_file: Path) -> None:
     (config_file.parent / "credentials").mkdir()
     code, output = run(enable.command, "a", "--yes")

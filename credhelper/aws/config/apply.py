@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from credhelper import files
+from credhelper.aws.config.complaints import complaints
 from credhelper.aws.config.disabling import disable
 from credhelper.aws.config.edit import Edit
 from credhelper.aws.config.enabling import enable
@@ -55,6 +56,7 @@ def plan_enable(
         # It is read for warnings only; a config can be edited without them.
         credentials, note = ConfigFile(), f"{error.message}; access keys in it would win over the helper"
     edit = enable(old, names, helper=str(paths.helper), credentials=credentials, force=force)
+    edit.warnings[:0] = complaints(old)
     if note:
         edit.warnings.append(note)
     return Plan(path, old, edit)
