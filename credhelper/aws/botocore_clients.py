@@ -117,5 +117,6 @@ def make_client(service: str, region: str, url: str | None, network: Network, ti
             max_pool_connections=20,
         ),
     )
-    client.meta.events.register("before-send", _bounded(client._endpoint.http_session))
-    return client
+    made: Any = client
+    made.meta.events.register("before-send", _bounded(made._endpoint.http_session))
+    return made

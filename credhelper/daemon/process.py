@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from credhelper import client, files, resources
 from credhelper.agent import Agent
@@ -165,11 +166,33 @@ def reset_signals() -> None:
                 signal.signal(number, ours)
 
 
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """A log that is written where it can be found, also after its folder was removed."""
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 - the base class names it
+        if not self._is_there():
+            with contextlib.suppress(CredhelperError):
+                files.make_private_folder(Path(self.baseFilename).parent)
+            self.close()
+            self.stream = self._open()
+        return bool(super().shouldRollover(record))
+
+    def _is_there(self) -> bool:
+        if self.stream is None:
+            return True  # the base class opens it
+        try:
+            return os.path.samestat(Path(self.baseFilename).stat(), os.fstat(self.stream.fileno()))
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True  # it could not be opened anew either
+
+
 def start_log(paths: Paths, *, foreground: bool) -> None:
     """Log to `daemon.log` (0600, one old copy kept). Raises CredhelperError where it cannot be written."""
     files.make_private_folder(paths.state)
     try:
-        kept = logging.handlers.RotatingFileHandler(paths.log, maxBytes=_LOG_SIZE, backupCount=1, encoding="utf-8")
+        kept = _LogFile(paths.log, maxBytes=_LOG_SIZE, backupCount=1, encoding="utf-8")
     except OSError as error:
         raise CredhelperError(f"{paths.log} cannot be written: {error.strerror}") from error
     handlers: list[logging.Handler] = [kept]
