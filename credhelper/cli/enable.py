@@ -35,6 +35,10 @@ def command(profiles: tuple[str, ...], *, everything: bool, dry_run: bool, yes: 
         return EXIT_FAILURE
     if plan.changes and not dry_run:
         click.echo("Next: `credhelper login`, where `credhelper status` says that a session needs it.")
+        click.echo(
+            "From now on `aws sso login --profile NAME` fails for these profiles; "
+            "use `credhelper login NAME`, or `aws sso login --sso-session SESSION`."
+        )
     return outcome(plan, by_name=names is not None)
 
 

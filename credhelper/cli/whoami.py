@@ -9,10 +9,13 @@ import re
 import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 
+from credhelper import files
+from credhelper.aws.config.complaints import unparsable
 from credhelper.aws.readable import check_config, check_readable
 from credhelper.aws.targets import chosen_profile, is_left_out, resolve_session
 from credhelper.aws.tokens import TokenCache
@@ -207,11 +210,20 @@ def _failed(error: Exception, name: str | None) -> CredhelperError:
         return CredhelperError(
             f"there are no credentials{_for(name)}", "Run `credhelper status` to see which profiles have some"
         )
-    if kind in {"ConfigParseError", "ConfigNotFound", "InvalidConfigError"}:
+    if kind == "ConfigParseError":
+        return _unparsable(Path(str(getattr(error, "kwargs", {}).get("path", ""))))
+    if kind in {"ConfigNotFound", "InvalidConfigError"}:
         return ConfigError(f"boto3 cannot use the AWS config ({kind})", "Check ~/.aws/config and ~/.aws/credentials")
     if kind in _OFFLINE_ERRORS:
         return CredhelperError(f"AWS cannot be reached ({kind})", "Check the network and the proxy")
     return CredhelperError(f"boto3 failed: {kind}", "Run `credhelper status`")
+
+
+def _unparsable(path: Path) -> ConfigError:
+    reason = None
+    with contextlib.suppress(OSError, CredhelperError):
+        reason = unparsable(files.read_bytes(path))
+    return ConfigError(f"boto3 cannot read {path}{f': {reason}' if reason else ''}", "Correct it")
 
 
 def _helper_said(error: Exception, name: str | None) -> CredhelperError:

@@ -65,7 +65,7 @@ def test_enable_and_disable(config_file: Path, paths: Paths) -> None:
     code, output = run(enable.command, "a", "--yes")
     assert code == 0
     assert "1 profile enabled: a." in output
-    assert "credhelper login" in output
+    assert "use `credhelper login NAME`, or `aws sso login --sso-session SESSION`" in output
     profiles = parse_config(config_file.read_bytes()).profiles
     assert profiles["a"] == {"credential_process": f"{paths.helper} corp 123456789012 Admin"}
     assert "sso_session" in profiles["b"]

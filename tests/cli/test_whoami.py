@@ -184,11 +184,22 @@ def test_a_helper_that_is_missing(terminal: Terminal) -> None:
     assert terminal.call("whoami", "dev").code == 1
 
 
-@pytest.mark.parametrize("content", ["[profile dev\n", "[profile dev]\nx\n", "\xff\xfe"])
-def test_a_broken_config(terminal: Terminal, content: str) -> None:
-    terminal.config.write_bytes(content.encode("latin-1"))
+@pytest.mark.parametrize("name", ["config", "credentials"])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("[profile dev\n", "line 1 stands before"),
+        ("[profile dev]\nx\n", "line 2 is neither"),
+        ("\xff\xfe", "not UTF-8"),
+    ],
+)
+def test_a_broken_config(terminal: Terminal, name: str, content: str, reason: str) -> None:
+    path = terminal.paths.aws / name
+    path.write_bytes(content.encode("latin-1"))
     result = terminal.call("whoami", "dev")
-    assert result.code in {1, 2}
+    assert result.code == 1
+    assert f"boto3 cannot read {path}: " in result.err
+    assert reason in result.err
 
 
 def test_a_profile_without_credentials(terminal: Terminal) -> None:
