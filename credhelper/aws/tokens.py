@@ -301,20 +301,33 @@ class TokenCache:
             raise CredhelperError(f"{path} cannot be removed: {error.strerror}", "Check its folder's mode") from error
         return True
 
-    def all(self) -> Iterator[tuple[Path, Token]]:
-        """Each file that holds a token, by name; registrations, other files and garbage are passed over."""
+    def all(self, in_use: Path | None = None) -> Iterator[tuple[Path, Token]]:
+        """Each file that holds a token, by name; registrations, other files and garbage are passed over.
+
+        Raises TokenUnreadable only for the file `in_use`: garbage in it is no sign that its token has gone.
+        """
         try:
             paths = sorted(self.folder.glob("*.json"))
         except OSError:
             return
         for path in paths:
-            with contextlib.suppress(TokenUnreadable):
-                token = self._read_path(path, patience=0.0)
-                if token is not None:
-                    yield path, token
+            try:
+                token = self._read_path(path, patience=_PATIENCE if path == in_use else 0.0)
+            except TokenUnreadable:
+                if path == in_use:
+                    raise
+                continue
+            if token is not None:
+                yield path, token
 
     def find(
-        self, session: Session, now: float, *, refused: str | None = None, rejected: Collection[str] = ()
+        self,
+        session: Session,
+        now: float,
+        *,
+        refused: str | None = None,
+        rejected: Collection[str] = (),
+        in_use: str | None = None,
     ) -> Found | None:
         """The token that `session` uses, or None. Raises TokenUnreadable.
 
@@ -325,6 +338,7 @@ class TokenCache:
         Args:
             refused: an access token that AWS has refused to renew: once it is over, it is so for good.
             rejected: access tokens that AWS does not accept any more, whatever their dates say.
+            in_use: the key of the token that was found last; its file is not passed over while it cannot be read.
         """
         own = self.read(session.cache_key)
         if own is not None and own.start_url and normalize_start_url(own.start_url) != session.same_start:
@@ -335,7 +349,7 @@ class TokenCache:
                 return Found(session.cache_key, own)
         over = None if own is None else Found(session.cache_key, own)
         if not session.legacy:
-            for path, token in self.all():
+            for path, token in self.all(None if in_use is None else self.path(in_use)):
                 if (
                     token.start_url
                     and path == self.path(token.start_url)

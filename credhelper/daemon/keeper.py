@@ -196,7 +196,11 @@ class Keeper:
     def _find(self) -> tuple[Found | None, float]:
         refused = None if self._spent is None else self._spent[0]
         found = self._tools.cache.find(
-            self.session, self._tools.clock.now(), refused=refused, rejected=frozenset(self._dead)
+            self.session,
+            self._tools.clock.now(),
+            refused=refused,
+            rejected=frozenset(self._dead),
+            in_use=None if self._found is None else self._found.key,
         )
         if found is None:
             return None, 0.0

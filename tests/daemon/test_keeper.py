@@ -391,6 +391,25 @@ async def test_role_credentials_outlive_a_legacy_login_that_has_run_out(inside: 
     assert inside.state == "logged_out"
 
 
+async def test_half_of_a_legacy_login_s_file_is_no_logout(inside: Inside) -> None:
+    """Other clients write it by truncating it in place."""
+    machine = inside.machine
+    machine.token_file.unlink()
+    legacy = Session("x", machine.session.start_url, machine.session.region, legacy=True)
+    machine.log_in(legacy)
+    first = await inside.got()
+    path = machine.cache.path(legacy.cache_key)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:40])
+    for _ in range(2):
+        await inside.turn()
+        assert inside.state == "active"
+        assert await inside.got() == first
+    path.write_bytes(whole)
+    assert await inside.got() == first
+    assert inside.calls("GetRoleCredentials") == 1
+
+
 # --- surprises ------------------------------------------------------------------------------------------------------
 
 
