@@ -50,6 +50,14 @@ def read_bytes(path: Path) -> bytes:
         os.close(fd)
 
 
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder at `path`, as far as we may see."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def make_private_folder(path: Path) -> None:
     """`mkdir -p`; what is new gets mode 0700. Raises CredhelperError."""
     try:

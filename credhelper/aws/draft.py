@@ -32,8 +32,11 @@ class Draft:
         self._fd: int | None = None
         self._temporary: str | None = None
 
-    def prepare(self) -> None:
-        """Make the temporary file, empty. Harmless when repeated. Raises CredhelperError."""
+    def prepare(self, size: int = 0) -> None:
+        """Make the temporary file, with room for `size` bytes. Harmless when repeated.
+
+        Raises CredhelperError; where there is no such room, what is there may still be committed.
+        """
         if self._fd is not None:
             return
         self._target = Path(os.path.realpath(self._path))
@@ -43,6 +46,7 @@ class Draft:
                 if not stat.S_ISREG(self._target.stat().st_mode):  # never replace a device, a FIFO, a folder
                     raise CredhelperError(f"{self._path} is not a regular file; it is as it was", "Move it away")
             self._fd, self._temporary = tempfile.mkstemp(prefix=_prefix(self._path), dir=self._target.parent)
+            _write(self._fd, bytes(size))
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -77,9 +81,7 @@ class Draft:
         fd, temporary = self._fd, self._temporary
         if fd is None or temporary is None:
             raise AssertionError("a prepared draft has a file")
-        written = 0
-        while written < len(data):
-            written += os.write(fd, data[written:])
+        _write(fd, data)
         if durable_first:
             os.fsync(fd)
         os.replace(temporary, self._target)  # noqa: PTH105 - a Path would cost as much as the system call
@@ -123,6 +125,15 @@ def remove_abandoned(path: Path) -> None:
                     status = draft.lstat()
                     if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():
                         draft.unlink()
+
+
+def _write(fd: int, data: bytes) -> None:
+    """Make `data` the whole content."""
+    os.lseek(fd, 0, os.SEEK_SET)
+    written = 0
+    while written < len(data):
+        written += os.write(fd, data[written:])
+    os.ftruncate(fd, written)
 
 
 def _prefix(path: Path) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from credhelper import files
 from credhelper.aws.draft import Draft
 from credhelper.aws.identity_center import IdentityCenter, Registration
 from credhelper.aws.records import LoginRecords
@@ -24,12 +25,14 @@ from credhelper.aws.tokens import TokenCache, render_token
 from credhelper.core.clock import Clock
 from credhelper.core.schedule import renew_at
 from credhelper.core.verdicts import Verdict, judge
-from credhelper.errors import CredhelperError, UpstreamError
+from credhelper.errors import CredhelperError, TokenUnreadable, UpstreamError
 from credhelper.model import Session, Token, normalize_start_url
 
 # How long another client whose refresh won may take from AWS's answer to the end of its write. It takes milliseconds,
 # but everything is slow on a machine that has just woken; callers wait for 4 s.
 _OTHERS_WRITE_WITHIN = 1.5
+# A successor may be longer than the token by so many bytes.
+_ROOM = 4096
 
 
 class Result(Enum):
@@ -74,6 +77,7 @@ def renew(
     clock: Clock,
     replacing: str | None = None,
     held: Held | None = None,
+    stays: bool = True,
 ) -> Outcome:
     """Renew the token of `session` if that is still due once the lock is held.
 
@@ -83,6 +87,8 @@ def renew(
             turn was brought forward. Any other that is in the file by now is judged by its own date.
         held: a token that an earlier call renewed but could not write; while the file still holds what it replaced,
             it is the one that counts, and it is written now if it need not be renewed itself.
+        stays: whether the caller goes on and calls again with what could not be written. For one that does not, no
+            refresh token is spent whose successor could not be written down.
 
     Raises UpstreamError where AWS refuses or cannot be reached, TokenUnreadable, and CredhelperError where the lock
     cannot be had.
@@ -92,6 +98,7 @@ def renew(
         snapshot = cache.snapshot(key)  # before it is read: what is written in between is seen as a change
         in_file = cache.read(key)
         if in_file is None or not _belongs(in_file, session):
+            check_folder(cache)
             return Outcome(Result.GONE)
         file = _File(session, cache, draft, in_file, snapshot)
         holding = held is not None and in_file.access_token == held.replaced
@@ -104,8 +111,11 @@ def renew(
             return Outcome(Result.IMPOSSIBLE, token)
         center = center_for(session, token)
         center.prepare("sso-oidc")
-        with contextlib.suppress(CredhelperError):  # it is tried again after the reply, and reported then
-            draft.prepare()
+        try:
+            draft.prepare(len(render_token(token)) + _ROOM)
+        except CredhelperError:
+            if not stays:
+                raise
         registration = Registration(
             token.client_id or "", token.client_secret or "", token.registration_expires_at or 0.0
         )
@@ -126,6 +136,13 @@ def renew(
             refresh_token=grant.refresh_token or token.refresh_token,
         )
         return _save(file, renewed, records)
+
+
+def check_folder(cache: TokenCache) -> None:
+    """Raise TokenUnreadable where the whole folder of tokens has gone: a network home is away, a dotfile manager at
+    work. A logout removes the files alone."""
+    if not files.is_folder(cache.folder):
+        raise TokenUnreadable(f"the folder {cache.folder} has gone")
 
 
 def known_lifetime(records: LoginRecords, key: str, token: Token) -> float:
@@ -158,6 +175,7 @@ class _File:
             return None
         present = self.cache.read(key)
         if present is None or not _belongs(present, self.session):
+            check_folder(self.cache)
             return Outcome(Result.GONE)
         return None if _same(present, self.token) else Outcome(Result.ADOPTED, present)
 

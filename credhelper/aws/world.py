@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from credhelper import resources
+from credhelper import files, resources
 from credhelper.aws.config import ConfigFile, profiles_of, read_config, read_credentials, sessions_of
 from credhelper.errors import ConfigError, CredhelperError
 from credhelper.model import Profile, Session
@@ -56,21 +56,21 @@ class World:
 
     def refresh(self) -> bool:
         """Read again what has changed on disk; True where anything has."""
-        files = dict(self._files)
-        for path in dict.fromkeys([*files, *resources.known_configs(self._paths)]):
+        found = dict(self._files)
+        for path in dict.fromkeys([*found, *resources.known_configs(self._paths)]):
             if "\0" in str(path):
                 continue  # a damaged list; no such file can exist
             signature = self._signature(path)
-            known = files.get(path)
+            known = found.get(path)
             if known is None or known.signature != signature:
                 try:
-                    files[path] = self._read(path, signature)
+                    found[path] = self._read(path, signature)
                 except Exception as error:  # noqa: BLE001 - one file's surprise must harm no other
-                    files[path] = self._still(
+                    found[path] = self._still(
                         known, signature, f"{path} cannot be understood ({type(error).__name__})"
                     )
-        changed = files != self._files
-        self._files = files  # replaced, not changed: others may be going through the old one
+        changed = found != self._files
+        self._files = found  # replaced, not changed: others may be going through the old one
         return changed
 
     @property
@@ -110,14 +110,14 @@ class World:
         Raises ConfigError where `config` is not known and the others do not agree on what NAME is: a token of one
         organization must not serve a profile of another.
         """
-        files = self._files
+        known = self._files
         if config:
             chosen = self._chosen(config, folder)
-            for path, file in files.items():
+            for path, file in known.items():
                 if _plain(path) == chosen:
                     for session in _named(name, [file]):
                         return session
-        candidates = list(_named(name, files.values()))
+        candidates = list(_named(name, known.values()))
         if config and len({session.same_start for session in candidates}) > 1:
             raise ConfigError(
                 f"the AWS config {config} is not known to credhelper, and others disagree on [sso-session {name}]",
@@ -153,7 +153,7 @@ class World:
         if known is not None and (known.sessions or known.profiles) and _says_nothing(config):
             if signature[0]:
                 return self._still(known, signature, f"{path} has become empty or unreadable")
-            if not path.parent.is_dir():
+            if not files.is_folder(path.parent):
                 # Nobody takes profiles away like that: a network home is gone, or a dotfile manager at work.
                 return self._still(known, signature, f"the folder {path.parent} has gone")
         try:

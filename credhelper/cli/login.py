@@ -213,6 +213,7 @@ class Login:
                     records=self._desk.records,
                     center_for=centers.for_token,
                     clock=self._desk.clock,
+                    stays=False,
                 )
             except UpstreamError as error:
                 if error.code in {UpstreamError.OFFLINE, UpstreamError.PORTAL}:
