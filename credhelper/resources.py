@@ -37,10 +37,12 @@ def install_helper(paths: Paths) -> None:
     The helper is a copy of `client.py` (compiled once) and a launcher of a few lines, run by the interpreter that
     this installation uses, isolated (`-I`) and without `site` (`-S`), which is what makes it quick.
 
-    Raises CredhelperError where the folder cannot be written or is mounted noexec.
+    Raises CredhelperError where the folder cannot be written, others can write to it, or it is mounted noexec.
     """
     paths.check_owner()
     library = paths.data / "lib"
+    _check_ours(paths.data)
+    _check_ours(library)
     module = library / "credhelper_client.py"
     _install(module, (_PACKAGE / "client.py").read_bytes(), 0o600)
     _install(paths.helper, launcher(library), 0o700)
@@ -51,6 +53,18 @@ def install_helper(paths: Paths) -> None:
             f"{paths.helper} cannot be executed: its file system is mounted noexec",
             "Mount the home folder without noexec",
         )
+
+
+def _check_ours(folder: Path) -> None:
+    """Raise CredhelperError where others could put something there: every AWS call would run it."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return  # made with mode 0700, or said to be impossible then
+    if status.st_uid != os.geteuid():
+        raise CredhelperError(f"{folder} belongs to another user, who could change the helper", "Move it away")
+    if status.st_mode & 0o022:
+        raise CredhelperError(f"others can write to {folder}, and so change the helper", f"Run `chmod 700 {folder}`")
 
 
 def helper_is_ours(paths: Paths) -> bool:

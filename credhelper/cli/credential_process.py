@@ -36,6 +36,7 @@ def command(until: float | None, session: str, account: str, role: str) -> None:
     os.environb.clear()
     os.environb.update(allowed)
     paths = Paths.of()
+    paths.check_owner()
 
     def work(tell: Callable[[Reply], None]) -> None:
         from credhelper.daemon.direct import serve  # noqa: PLC0415 - boto3 and the rest: within the deadline too
