@@ -25,8 +25,7 @@ def notices(paths: Paths, environ: Mapping[str, str]) -> Iterator[str]:
     if open_files:
         yield (
             f"other users may read {counted(len(open_files), 'file')} that may hold tokens. "
-            f"Run: chmod 600 {' '.join(shlex.quote(str(path)) for path in open_files[:3])}"
-            f"{' …' if len(open_files) > 3 else ''}"
+            f"Run: chmod 600 {shlex.quote(str(paths.token_cache))}/*.json"
         )
 
 

@@ -79,11 +79,13 @@ class Person:
         self.say(f"Your code: {code}")
         # A browser that could be started may still show nothing, so the address is always there.
         self.say(
-            "Opened the login page in your browser; check that it shows this code. If you do not see it,\n"
-            f"open {page} on any device and type the code in, or open {complete}"
+            "Opened the login page in your browser; check that it shows this code. If you do not see it, open this\n"
+            "address yourself:"
             if opened
-            else f"Open {page} on any device and type it in, or open {complete} and check that it shows this code."
+            else "Open this address on any device and check that it shows this code:"
         )
+        click.echo(f"\n  {complete}\n")
+        self.say(f"Or type the code in at {page}")
 
     def waiting(self, what: str, left: float) -> None:
         minutes, seconds = divmod(int(left), 60)

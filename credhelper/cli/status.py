@@ -21,6 +21,7 @@ from credhelper.names import command_for, login_command
 from credhelper.paths import Paths
 from credhelper.terminal import paragraph, printable
 
+_REMARK = "yellow"
 _COLOURS = {
     "active": "green",
     "renewing": "yellow",
@@ -48,7 +49,7 @@ def command(as_json: bool, watch: bool, exit_code: bool) -> int:
             complain(notice)
         click.echo(json.dumps(document, indent=2))
     else:
-        _print(view(paths, document))
+        _print(document, remarks(paths, document))
     needed = any(session["state"] in {"expired", "logged_out"} for session in document["sessions"])
     return EXIT_LOGIN_NEEDED if exit_code and (needed or not document["sessions"]) else EXIT_OK
 
@@ -74,10 +75,9 @@ def gather(paths: Paths) -> dict[str, Any]:
     return found if document is None else seen_from(document, found)
 
 
-def view(paths: Paths, document: dict[str, Any]) -> Any:
-    """What a person is shown: the tables, and what is wrong around them."""
-    said = [*_shadows(paths, document), *notices(paths, os.environ)]
-    return render(document, notes=said)
+def remarks(paths: Paths, document: dict[str, Any]) -> list[str]:
+    """What is wrong around the tables, each in one line, made harmless for a terminal."""
+    return [f"Mind: {paragraph(said)}" for said in (*_shadows(paths, document), *notices(paths, os.environ))]
 
 
 def _shadows(paths: Paths, document: dict[str, Any]) -> Iterator[str]:
@@ -98,13 +98,14 @@ def _shadows(paths: Paths, document: dict[str, Any]) -> Iterator[str]:
 
 
 def _watch(paths: Paths) -> NoReturn:
-    from rich.console import Console  # noqa: PLC0415 - 40 ms that only a table needs
+    from rich.console import Console, Group  # noqa: PLC0415 - 40 ms that only a table needs
     from rich.live import Live  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     def look() -> Any:
         try:
-            return view(paths, gather(paths))
+            document = gather(paths)
+            return Group(render(document), *(Text(said, _REMARK) for said in remarks(paths, document)))
         except CredhelperError as error:
             return Text(paragraph(str(error)))
 
@@ -119,19 +120,18 @@ def _watch(paths: Paths) -> NoReturn:
             time.sleep(1.0)
 
 
-def _print(renderable: Any) -> None:
+def _print(document: dict[str, Any], said: Sequence[str]) -> None:
     from rich.console import Console  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
-    Console(soft_wrap=False).print(renderable)
+    console = Console()
+    console.print(render(document))
+    for line in said:
+        console.print(Text(line, _REMARK), soft_wrap=True)  # commands in it can be copied whole
 
 
-def render(document: dict[str, Any], now: float | None = None, notes: Sequence[str] = ()) -> Any:
-    """The tables, as a rich renderable.
-
-    Args:
-        now: seconds since the epoch; default this moment.
-        notes: sentences to stand below, not made harmless yet.
-    """
+def render(document: dict[str, Any], now: float | None = None) -> Any:
+    """The tables, as a rich renderable. `now` in seconds since the epoch, default this moment."""
     from rich import box  # noqa: PLC0415
     from rich.console import Group  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
@@ -166,9 +166,11 @@ def render(document: dict[str, Any], now: float | None = None, notes: Sequence[s
         parts.append(Text(f"The daemon {daemon['version']} runs (pid {daemon['pid']}).", style="dim"))
     else:
         parts.append(
-            Text("The daemon does not run; `credhelper daemon start` starts it, or the next call.", style="yellow")
+            Text(
+                "The daemon does not run; `credhelper daemon start` starts it, and so does the next call.",
+                style="yellow",
+            )
         )
-    parts += [Text(paragraph(note), style="yellow") for note in notes]
     return Group(*parts)
 
 

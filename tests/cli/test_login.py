@@ -182,8 +182,8 @@ class TestWithoutDaemon:
         assert result.code == 0
         assert len(terminal.browser.opened()) == 1
         assert re.search(r"Your code: [A-Z]{4}-[A-Z]{4}", result.out)
-        assert f"{terminal.standin.url}/device " in result.out
-        assert f"{terminal.standin.url}/device?user_code=" in result.out
+        assert f"\n  {terminal.standin.url}/device?user_code=" in result.out
+        assert f"Or type the code in at {terminal.standin.url}/device\n" in result.out
 
     def test_names_from_the_config_cannot_play_with_the_terminal(self, terminal: Terminal) -> None:
         text = terminal.config.read_text().replace("corp", "co\x1b[2Jrp")

@@ -219,7 +219,7 @@ def test_settings_that_cannot_be_used_are_said(machine: Machine, run: Run, with_
     assert line.startswith(f"credhelper: {machine.paths.settings} is not valid TOML")
     code, output, error = run("status")
     assert (code, error) == (0, "")
-    assert f"{machine.paths.settings} is not valid TOML" in "".join(output.split("\n")).replace("  ", " ")
+    assert output.splitlines()[-1].startswith(f"Mind: {machine.paths.settings} is not valid TOML")
 
 
 @pytest.mark.parametrize("name", ["credentials", "config.toml"])
@@ -247,22 +247,23 @@ def test_token_files_that_others_may_read(machine: Machine, run: Run) -> None:
     machine.log_in()
     assert "other users" not in run("status")[1]
     machine.token_file.chmod(0o644)
-    assert "other users may read 1 file that may hold tokens" in run("status")[1].replace("\n", " ")
-    assert f"chmod 600 {machine.token_file}" in run("status", "--json")[2]
+    said = f"other users may read 1 file that may hold tokens. Run: chmod 600 {machine.token_file.parent}/*.json\n"
+    assert f"Mind: {said}" in run("status")[1]
+    assert run("status", "--json")[2] == f"credhelper: {said}"
 
 
 def test_what_shadows_a_helper_line(machine: Machine, run: Run) -> None:
     """As `aws configure set sso_account_id …` leaves it."""
     text = machine.config.read_text()
     machine.config.write_text(text.replace("[profile dev]\n", "[profile dev]\nsso_account_id = 1\n"))
-    output = " ".join(run("status")[1].split())
-    assert "dev is shadowed: sso_account_id wins over its helper line in some programs." in output
-    assert "Run: credhelper enable dev" in output
+    line = run("status")[1].splitlines()[-1]
+    assert line.startswith("Mind: dev is shadowed: sso_account_id wins over its helper line in some programs.")
+    assert line.endswith("Run: credhelper enable dev")
     machine.config.write_text(text)
     (machine.paths.aws / "credentials").write_text("[dev]\naws_access_key_id = x\naws_secret_access_key = y\n")
-    output = " ".join(run("status")[1].split())
-    assert "dev is shadowed: aws_access_key_id, aws_secret_access_key wins" in output
-    assert "Take the access key out" in output
+    line = run("status")[1].splitlines()[-1]
+    assert line.startswith("Mind: dev is shadowed: aws_access_key_id, aws_secret_access_key wins")
+    assert "Take the access key out" in line
 
 
 def test_what_has_run_out_is_renewed_by_nobody_without_the_daemon(machine: Machine, run: Run) -> None:
@@ -270,7 +271,7 @@ def test_what_has_run_out_is_renewed_by_nobody_without_the_daemon(machine: Machi
     output = " ".join(run("status")[1].split())
     assert "is being renewed" not in output
     assert "it is renewed at the next call" in output
-    assert "`credhelper daemon start` starts it" in output
+    assert "`credhelper daemon start` starts it, and so does the next call." in output
     (session,) = json.loads(run("status", "--json")[1])["sessions"]
     assert (session["state"], session["next_action"], session["next_action_at"]) == ("renewing", None, None)
 
