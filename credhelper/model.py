@@ -104,8 +104,9 @@ class RoleCredentials:
     """Credentials of one role.
 
     Attributes:
-        expires_at: seconds since the epoch, by the server's clock.
-        lifetime: seconds from issue to expiry, by the server's clock.
+        expires_at: when nobody should begin to use them any more, a little before AWS ends them; whole seconds since
+            the epoch, by the server's clock.
+        lifetime: seconds from issue to AWS's own end.
     """
 
     access_key_id: str

@@ -7,6 +7,7 @@ signed. So a broken config, or our own helper line in it, can never bite the pro
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ from credhelper.model import Endpoints, Network, RoleCredentials
 
 _Answer = TypeVar("_Answer")
 
+# Role credentials are called over so many seconds before AWS ends them: several SDKs ask again only at the end that
+# they were told, and what they signed by then has yet to arrive.
+_LAST_MOMENT = 2.0
 # Later moments have no date.
 _YEAR_9999 = 253_370_764_800.0
 
@@ -173,13 +177,14 @@ class IdentityCenter:
 
         def read(reply: dict[str, Any]) -> RoleCredentials:
             credentials = reply["roleCredentials"]
-            expires_at = float(credentials["expiration"]) / 1000
+            end = _moment(float(credentials["expiration"]) / 1000)
+            lifetime = _seconds(end - self._clock.server_now())
             return RoleCredentials(
                 access_key_id=_text(credentials, "accessKeyId"),
                 secret_access_key=_text(credentials, "secretAccessKey"),
                 session_token=_text(credentials, "sessionToken"),
-                expires_at=expires_at,
-                lifetime=_seconds(expires_at - self._clock.server_now()),
+                expires_at=float(math.floor(end - min(_LAST_MOMENT, lifetime / 3))),
+                lifetime=lifetime,
             )
 
         return self._call(

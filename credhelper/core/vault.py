@@ -18,9 +18,9 @@ SHORT_ANSWER_PAUSE = 60.0
 # After a fetch that failed, credentials that still live are served at once for this long, so that callers do not
 # each wait for a network that is down.
 FAILURE_PAUSE = 10.0
-# Credentials that end within this time are over: the date that a caller gets is cut to whole seconds, and it has
-# yet to use them. botocore says "refreshed credentials are still expired" where a person should read what to do.
-_LAST_MOMENT = 2.0
+# Nobody is given credentials that end within this time, by the end that callers are told: botocore says "refreshed
+# credentials are still expired" where a person should read what to do.
+_LAST_MOMENT = 1.0
 # No pause of the background is longer; one that seems to be was set before the clock was put back.
 LONGEST_PAUSE = 60.0
 # A refusal (no access to that role) is believed for this long, so that a loop of callers is one call.
@@ -54,7 +54,7 @@ class Vault:
         entry = self._entries.setdefault(key, _Entry(now))
         entry.asked_at = now
         credentials = entry.credentials
-        if credentials is None or credentials.expires_at - _LAST_MOMENT <= now:
+        if credentials is None or _over(credentials, now):
             return "fetch"
         if credentials.expires_at - now >= margin(credentials.lifetime):
             return "serve"
@@ -64,7 +64,7 @@ class Vault:
     def live(self, key: RoleKey, now: float) -> RoleCredentials | None:
         """The credentials of `key` that have not run out, or None: what is served when no better can be had."""
         entry = self._entries.get(key)
-        if entry is None or entry.credentials is None or entry.credentials.expires_at - _LAST_MOMENT <= now:
+        if entry is None or entry.credentials is None or _over(entry.credentials, now):
             return None
         return entry.credentials
 
@@ -105,7 +105,7 @@ class Vault:
 
     def next_due(self, now: float) -> float | None:
         """When `due` or `purge` next has something to do, or None."""
-        ends = [e.credentials.expires_at for e in self._entries.values() if e.credentials is not None]
+        ends = [e.credentials.expires_at - _LAST_MOMENT for e in self._entries.values() if e.credentials is not None]
         return min([*(at for _, at in self._plan(now)), *ends], default=None)
 
     def _plan(self, now: float) -> list[tuple[RoleKey, float]]:
@@ -126,7 +126,7 @@ class Vault:
         """Drop what has run out, and what is left of it once nobody has asked for two hours."""
         for key, entry in list(self._entries.items()):
             entry.asked_at = min(entry.asked_at, now)
-            if entry.credentials is not None and entry.credentials.expires_at <= now:
+            if entry.credentials is not None and _over(entry.credentials, now):
                 entry.credentials = None
             if entry.credentials is None and now - entry.asked_at > IDLE_AFTER:
                 del self._entries[key]
@@ -147,6 +147,10 @@ class Vault:
     def used_since(self, session: str, since: float) -> list[RoleKey]:
         """Which keys of a session have been asked for since then."""
         return [key for key, entry in self._entries.items() if key.session == session and entry.asked_at >= since]
+
+
+def _over(credentials: RoleCredentials, now: float) -> bool:
+    return credentials.expires_at - _LAST_MOMENT <= now
 
 
 def _pause(credentials: RoleCredentials) -> float:

@@ -398,6 +398,20 @@ def test_lifetime_is_measured_by_the_server_s_clock(make_standin: MakeStandIn) -
     center.close()
 
 
+@pytest.mark.parametrize(("lifetime", "early"), [(3600.0, 2.0), (900.25, 2.0), (3.0, 1.0)])
+def test_role_credentials_are_over_before_aws_ends_them(
+    make_standin: MakeStandIn, lifetime: float, early: float
+) -> None:
+    issued = 1_800_000_000.5
+    standin = make_standin(clock=lambda: issued, role_lifetime=lifetime)
+    center = IdentityCenter(REGION, standin.endpoints, Network(proxies={}))
+    credentials = center.role_credentials(standin.seed_session()["accessToken"], ACCOUNT, ROLE)
+    assert credentials.expires_at == int(credentials.expires_at), "as the date that callers are told"
+    # The `Date` header has whole seconds.
+    assert early - 0.5 <= issued + lifetime - credentials.expires_at <= early + 1
+    center.close()
+
+
 # --- what must not leak in or out -----------------------------------------------------------------------------------
 
 
