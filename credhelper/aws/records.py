@@ -59,28 +59,31 @@ class LoginRecords:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        # What was read last counts where a record cannot be read any more: a token must not go elsewhere because of
+        # that. It counts only for the tokens of its own login.
+        self._known: dict[Path, LoginRecord] = {}
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{_fingerprint(key)}.json"
 
     def read(self, key: str) -> LoginRecord | None:
-        """The record of the token file `key`, or None. A record that cannot be understood counts as none."""
-        return self._read_path(self._path(key))
+        """The record of the token file `key`, or None. One that cannot be read counts as it did before."""
+        path = self._path(key)
+        try:
+            data = files.read_bytes(path)
+        except (OSError, CredhelperError):
+            return self._known.get(path)
+        record = _parse(data)
+        if record is not None:
+            self._known[path] = record
+        return record
 
-    def _read_path(self, path: Path) -> LoginRecord | None:
-        with contextlib.suppress(
-            OSError, CredhelperError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError
-        ):
-            content = json.loads(files.read_bytes(path))
-            endpoints = content["endpoints"]
-            return LoginRecord(
-                client=str(content["client"]),
-                endpoints=Endpoints(*(_text(endpoints.get(name)) for name in ("oidc", "portal", "sts"))),
-                logged_in_at=_seconds(content["logged_in_at"]),
-                lifetime=_seconds(content["lifetime"]),
-                expires_at=_seconds(content["expires_at"]),
-            )
-        return None
+    @staticmethod
+    def _read_path(path: Path) -> LoginRecord | None:
+        try:
+            return _parse(files.read_bytes(path))
+        except (OSError, CredhelperError):
+            return None
 
     def matching(self, token: Token) -> LoginRecord | None:
         """The record of the login that `token` descends from, whatever its file is called, or None."""
@@ -100,8 +103,23 @@ class LoginRecords:
 
     def remove(self, key: str) -> None:
         """Forget a record; none is no error."""
+        self._known.pop(self._path(key), None)
         with contextlib.suppress(OSError):
             self._path(key).unlink()
+
+
+def _parse(data: bytes) -> LoginRecord | None:
+    with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
+        content = json.loads(data)
+        endpoints = content["endpoints"]
+        return LoginRecord(
+            client=str(content["client"]),
+            endpoints=Endpoints(*(_text(endpoints.get(name)) for name in ("oidc", "portal", "sts"))),
+            logged_in_at=_seconds(content["logged_in_at"]),
+            lifetime=_seconds(content["lifetime"]),
+            expires_at=_seconds(content["expires_at"]),
+        )
+    return None
 
 
 def _text(value: object) -> str | None:

@@ -138,6 +138,18 @@ def renew(
         return _save(file, renewed, records)
 
 
+def save(session: Session, held: Held, *, cache: TokenCache) -> None:
+    """Write `held` down if the file still holds what it replaced. Raises CredhelperError."""
+    key = session.cache_key
+    with cache.lock(key, timeout=2.0), cache.draft(key) as draft:
+        snapshot = cache.snapshot(key)
+        in_file = cache.read(key)
+        if in_file is None:
+            check_folder(cache)
+        elif in_file.access_token == held.replaced:
+            _File(session, cache, draft, in_file, snapshot).replace(held.token)
+
+
 def check_folder(cache: TokenCache) -> None:
     """Raise TokenUnreadable where the whole folder of tokens has gone: a network home is away, a dotfile manager at
     work. A logout removes the files alone."""

@@ -54,10 +54,17 @@ class App:
         environ: its own, allowlisted environment.
         clock: injected by tests.
         world: what a caller's own environment adds to the config files that are known.
+        stays: it goes on after an answer.
     """
 
     def __init__(
-        self, paths: Paths, environ: Mapping[str, str], clock: Clock | None = None, world: World | None = None
+        self,
+        paths: Paths,
+        environ: Mapping[str, str],
+        clock: Clock | None = None,
+        world: World | None = None,
+        *,
+        stays: bool = True,
     ) -> None:
         self._paths = paths
         self._environ = environ
@@ -78,6 +85,7 @@ class App:
             clock=self._clock,
             settings=lambda: self._settings,
             on_logout=self._logged_out,
+            stays=stays,
         )
         self._keepers: dict[str, Keeper] = {}
         self._broker = Broker(self._keeper_for, self._tools, self._leases)
@@ -176,6 +184,7 @@ class App:
             _, pending = await asyncio.wait(self._tools.renewals, timeout=max(until - loop.time(), 0.0))
             if pending:
                 _LOG.error("AWS has not answered a renewal in time; stopping without it")
+        await asyncio.gather(*(keeper.save_at_last() for keeper in self._keepers.values()))
         if self._watcher is not None:
             await self._tools.calls.aside(self._watcher.close)
         for task in self._background:
@@ -277,7 +286,8 @@ class App:
             files = [self._paths.settings, self._paths.aws / "credentials", *self._world.files]
             if self._listener is not None:
                 files.append(Path(self._listener.address))  # so that its removal is noticed at once
-            await self._tools.calls.aside(lambda: watcher.watch([self._paths.token_cache], files))
+            names = [self._paths.aws, self._paths.state]
+            await self._tools.calls.aside(lambda: watcher.watch([self._paths.token_cache], files, names))
 
     async def _listen_again(self) -> None:
         """The socket's name has gone (a cleaner of /tmp, the end of a login session): make it again."""

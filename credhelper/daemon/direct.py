@@ -25,7 +25,7 @@ async def serve(
         session, account, role: encoded as in the helper line.
         tell: is given the answer before everything is closed, which may take longer than a caller waits.
     """
-    app = App(paths, environ, world=World.of(paths, environ))
+    app = App(paths, environ, world=World.of(paths, environ), stays=False)
     fields = {b"session": session.encode(), b"account": account.encode(), b"role": role.encode()}
     config = environ.get("AWS_CONFIG_FILE")
     if config:

@@ -46,6 +46,7 @@ class Tools:
         renewals: those under way. AWS may have spent a refresh token whose successor is not in the file yet, so the
             daemon must not end before they do.
         stopping: no renewal begins any more.
+        stays: the process goes on after an answer, and can hold what cannot be written down.
     """
 
     cache: TokenCache
@@ -57,6 +58,7 @@ class Tools:
     on_logout: Callable[[Session], None]
     renewals: set[asyncio.Task[None]] = field(default_factory=set)
     stopping: bool = False
+    stays: bool = True
 
 
 class Keeper:
@@ -203,6 +205,8 @@ class Keeper:
             in_use=None if self._found is None else self._found.key,
         )
         if found is None:
+            if self._found is not None:
+                renewal.check_folder(self._tools.cache)
             return None, 0.0
         return found, renewal.known_lifetime(self._tools.records, found.key, found.token)
 
@@ -294,6 +298,7 @@ class Keeper:
                     clock=tools.clock,
                     replacing=replacing,
                     held=held,
+                    stays=tools.stays,
                 )
                 if outcome.result is renewal.Result.ADOPTED and outcome.token is not None:
                     return outcome, renewal.known_lifetime(tools.records, self.session.cache_key, outcome.token)
@@ -311,6 +316,18 @@ class Keeper:
             if self._trouble.news(repr(error)):
                 _LOG.exception("session %s: the renewal failed in an unforeseen way", self.session.name)
             self._retry("the renewal failed in an unforeseen way; see the daemon's log", offline=False)
+
+    async def save_at_last(self) -> None:
+        """Before the process ends: write down a renewed token that could not be written when it came."""
+        held, cache = self._unsaved, self._tools.cache
+        if held is None:
+            return
+        try:
+            await self._tools.calls.aside(lambda: renewal.save(self.session, held, cache=cache))
+        except CredhelperError as error:
+            _LOG.error("session %s: the renewed token is lost: %s", self.session.name, error)
+        else:
+            self._unsaved = None
 
     def _ended(self, outcome: renewal.Outcome, lifetime: float) -> None:
         token = outcome.token

@@ -9,20 +9,39 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Collection
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
 from watchdog.observers import Observer
 
+from credhelper.core.trouble import Trouble
 from credhelper.files import TEMPORARY
 
 if TYPE_CHECKING:
     from watchdog.observers.api import ObservedWatch
 
 _LOG = logging.getLogger(__name__)
+
+# What happens to names: where nothing else matters (the home folder!), the contents of files wake nobody.
+_NAMES: list[type[FileSystemEvent]] = [
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileMovedEvent,
+]
 
 
 class _Handler(FileSystemEventHandler):
@@ -51,6 +70,15 @@ class _Handler(FileSystemEventHandler):
                 return
 
 
+class _Watch:
+    """One folder that is watched: how, and which one it was."""
+
+    def __init__(self, watch: ObservedWatch, inode: tuple[int, int], *, names_only: bool) -> None:
+        self.watch = watch
+        self.inode = inode
+        self.names_only = names_only
+
+
 class Watcher:
     """Watches folders, each by itself (not what is below it), and single files.
 
@@ -61,41 +89,55 @@ class Watcher:
     def __init__(self, notify: Callable[[], None]) -> None:
         self._handler = _Handler(notify)
         self._observer = Observer()
-        self._watches: dict[Path, tuple[ObservedWatch, tuple[int, int]]] = {}
-        self._complained: set[Path] = set()
+        self._watches: dict[Path, _Watch] = {}
+        self._trouble = Trouble()
         self._lock = threading.Lock()
         self._observer.start()
 
-    def watch(self, folders: Collection[Path], files: Collection[Path]) -> None:
-        """Watch these folders and files and no others. For what does not exist its nearest ancestor that does is
-        watched, so that its appearance is noticed; call this again then. Blocks; safe for use by several threads."""
+    def watch(self, folders: Collection[Path], files: Collection[Path], names: Collection[Path] = ()) -> None:
+        """Watch these folders and files and no others, and whether the folders and these names are replaced.
+
+        For what does not exist its nearest ancestor that does is watched, so that its appearance is noticed; call
+        this again then. Blocks; safe for use by several threads.
+        """
         # A dotfile that is a link changes where it leads to, and no event is made for the link itself.
         files = {*files, *(Path(os.path.realpath(file)) for file in files)}
+        wanted: dict[Path, bool] = {}
+        for folder in {*folders, *(file.parent for file in files)}:
+            there = _existing(folder)
+            wanted[there] = wanted.get(there, True) and there != folder
+        for path in (*folders, *names):
+            # A folder that is renamed makes no event of its own.
+            wanted.setdefault(_existing(path.parent), True)
         with self._lock:
-            self._handler.care_for(folders, files)
-            self._watch({_existing(folder) for folder in (*folders, *(file.parent for file in files))})
+            self._handler.care_for(folders, [*files, *names])
+            self._watch(wanted)
 
-    def _watch(self, wanted: AbstractSet[Path]) -> None:
-        for path, (watch, inode) in list(self._watches.items()):
-            if path not in wanted or _inode(path) != inode:
+    def _watch(self, wanted: Mapping[Path, bool]) -> None:
+        """Watch the keys; a value says whether their names alone matter."""
+        for path, known in list(self._watches.items()):
+            if wanted.get(path) is not known.names_only or _inode(path) != known.inode:
                 with contextlib.suppress(Exception):  # the folder may have gone, and its watch with it
-                    self._observer.unschedule(watch)
+                    self._observer.unschedule(known.watch)
                 del self._watches[path]
-        for path in wanted - set(self._watches):
-            present = _inode(path)
+        problem = None
+        for path in wanted.keys() - self._watches.keys():
+            present, names_only = _inode(path), wanted[path]
             if present is None:
                 continue
             try:
-                watch = self._observer.schedule(self._handler, os.fspath(path), recursive=False)
-            except OSError as error:
-                if path not in self._complained:
-                    self._complained.add(path)
-                    _LOG.warning(
-                        "%s cannot be watched (%s); it is looked at every 30 s", path, error.strerror or error
-                    )
+                watch = self._observer.schedule(
+                    self._handler, os.fspath(path), recursive=False, event_filter=_NAMES if names_only else None
+                )
+            except (OSError, RuntimeError) as error:  # no more inotify watches, instances, descriptors, threads
+                problem = (isinstance(error, OSError) and error.strerror) or str(error)
             else:
-                self._watches[path] = (watch, present)
-                self._complained.discard(path)
+                self._watches[path] = _Watch(watch, present, names_only=names_only)
+        if problem is None:
+            if self._trouble.over():
+                _LOG.info("changes of files make themselves known again")
+        elif self._trouble.news(problem):
+            _LOG.warning("some folders cannot be watched (%s); they are looked at every 30 s", problem)
 
     def close(self) -> None:
         """End the watcher's threads."""

@@ -140,7 +140,14 @@ def test_damaged_record_gives_no_lifetime(machine: Machine, lifetime: object) ->
 
 
 def test_no_file(machine: Machine) -> None:
+    machine.paths.token_cache.mkdir(parents=True)
     assert renew(machine) == Outcome(Result.GONE)
+
+
+def test_no_folder_is_no_logout(machine: Machine) -> None:
+    with pytest.raises(TokenUnreadable, match="has gone"):
+        renew(machine)
+    assert not machine.paths.token_cache.exists()
 
 
 def test_token_of_another_start_url_is_not_used(machine: Machine) -> None:
