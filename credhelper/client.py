@@ -328,7 +328,8 @@ def check_home(home: bytes, uid: int) -> None:
     try:
         owner = posix.stat(home).st_uid
     except OSError as error:
-        raise Broken(f"the home folder cannot be used: {error}. Set HOME") from error
+        name = home.decode("utf-8", "replace")
+        raise Broken(f"the home folder {name} cannot be used: {error.strerror}. Set HOME") from error
     if owner != uid:
         raise Broken(
             f"HOME belongs to another user (uid {owner}, this is uid {uid}). Run without sudo, or with `sudo -H`"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ def check_readable(path: Path) -> None:
 
     For AWS's own programs such a file does not exist, so what they say then leads nowhere.
     """
+    if path == Path(os.devnull):
+        return  # named by those who want no file at all
     try:
         files.read_bytes(path)
     except FileNotFoundError:
@@ -27,7 +30,12 @@ def check_readable(path: Path) -> None:
 
 def check_config(paths: Paths, environ: Mapping[str, str]) -> None:
     """The same for the config file of this environment."""
-    check_readable(paths.config_file(environ))
+    try:
+        check_readable(paths.config_file(environ))
+    except ConfigError as error:
+        if environ.get("AWS_CONFIG_FILE"):
+            raise ConfigError(error.message, "Correct AWS_CONFIG_FILE, which names it") from error
+        raise
 
 
 def exposed(folder: Path) -> list[Path]:

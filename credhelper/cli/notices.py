@@ -15,7 +15,10 @@ from credhelper.terminal import counted
 def notices(paths: Paths, environ: Mapping[str, str]) -> Iterator[str]:
     """All of them, without full stops, not made harmless for a terminal yet."""
     yield from settings_notice(paths)
-    files = [path for path in resources.known_configs(paths) if path != paths.config_file(environ)]
+    chosen = paths.config_file(environ)
+    if environ.get("AWS_CONFIG_FILE") and not chosen.exists():
+        yield f"AWS_CONFIG_FILE names {chosen}, which is not there"
+    files = [path for path in resources.known_configs(paths) if path != chosen]
     for path in (*files, paths.credentials_file(environ)):
         try:
             check_readable(path)

@@ -20,8 +20,8 @@ from credhelper.aws.readable import check_config, check_readable
 from credhelper.aws.targets import chosen_profile, is_left_out, resolve_session
 from credhelper.aws.tokens import TokenCache
 from credhelper.aws.world import World
-from credhelper.cli import complain
-from credhelper.errors import ConfigError, CredhelperError, LoginNeeded
+from credhelper.cli import complain, no_core_dumps
+from credhelper.errors import ConfigError, CredhelperError, LoginNeeded, UsageError
 from credhelper.names import command_for, login_command
 from credhelper.paths import Paths
 from credhelper.terminal import printable
@@ -60,6 +60,7 @@ class Identity:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def command(profile: str | None, *, as_json: bool) -> None:
     """Ask AWS which identity PROFILE has (default: $AWS_PROFILE, else `default`)."""
+    no_core_dumps()
     identity = ask(profile, os.environ)
     if as_json:
         click.echo(json.dumps(asdict(identity), indent=2))
@@ -201,7 +202,9 @@ def _refused(error: Mapping[str, Any], name: str | None) -> CredhelperError:
 def _failed(error: Exception, name: str | None) -> CredhelperError:
     kind = type(error).__name__
     if kind == "ProfileNotFound":
-        return _no_profile(name or "default")
+        if name is None:
+            return UsageError("no profile is named, and there is no 'default' one", "Name one, or set AWS_PROFILE")
+        return _no_profile(name)
     if kind == "CredentialRetrievalError":
         return _helper_said(error, name)
     if kind in _LOGIN_ERRORS:

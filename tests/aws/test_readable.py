@@ -38,8 +38,10 @@ def test_what_cannot(home: Path, obstacle: str) -> None:
 def test_the_environment_names_the_config(paths: Paths, home: Path) -> None:
     (home / "work").mkdir()
     check_config(paths, {})
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError) as caught:
         check_config(paths, {"AWS_CONFIG_FILE": str(home / "work")})
+    assert "AWS_CONFIG_FILE" in str(caught.value.remedy)
+    check_config(paths, {"AWS_CONFIG_FILE": "/dev/null"})
 
 
 def test_exposed(home: Path) -> None:

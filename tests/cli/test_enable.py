@@ -160,8 +160,11 @@ def test_another_file_is_remembered(
     assert path in known_configs(paths)
 
 
-def test_no_config(home: Path) -> None:
-    with pytest.raises(ConfigError) as caught:
+@pytest.mark.parametrize("name", [None, "/nonexistent/config", "/dev/null"])
+def test_no_config(name: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name:
+        monkeypatch.setenv("AWS_CONFIG_FILE", name)
+    with pytest.raises(ConfigError, match="there is no AWS config at") as caught:
         run(enable.command, "--all", "--yes")
     assert caught.value.remedy
 

@@ -205,6 +205,16 @@ def test_a_config_that_is_no_file_where_the_daemon_still_knows_it(machine: Machi
     assert run("status")[0] == 1
 
 
+def test_a_config_of_the_environment_that_is_not_there(
+    machine: Machine, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    assert run("status", "--json")[2] == ""
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent/config")
+    code, _, error = run("status", "--json")
+    assert (code, error) == (0, "credhelper: AWS_CONFIG_FILE names /nonexistent/config, which is not there\n")
+
+
 @pytest.mark.parametrize("with_daemon", [False, True])
 def test_settings_that_cannot_be_used_are_said(machine: Machine, run: Run, with_daemon: bool) -> None:
     machine.paths.settings.write_text("[network\n")

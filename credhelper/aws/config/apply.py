@@ -15,6 +15,7 @@ from credhelper.aws.config.disabling import disable
 from credhelper.aws.config.edit import Edit
 from credhelper.aws.config.enabling import enable
 from credhelper.aws.config.reader import ConfigFile, read_bytes_of, read_credentials
+from credhelper.aws.readable import check_config
 from credhelper.errors import ConfigError
 from credhelper.paths import Paths
 
@@ -95,8 +96,9 @@ def shared_with(paths: Paths, path: Path) -> str | None:
 
 def _config(paths: Paths, environ: Mapping[str, str]) -> tuple[Path, bytes]:
     path = paths.config_file(environ)
-    data = read_bytes_of(path)
-    if not data and not path.exists():
+    check_config(paths, environ)
+    data = read_bytes_of(path) if path.is_file() else b""
+    if not data and not path.is_file():
         raise ConfigError(f"there is no AWS config at {path}", "Write one with `aws configure sso`")
     return path, data
 
