@@ -15,7 +15,8 @@ from credhelper.agent import Agent
 from credhelper.paths import Paths
 from credhelper.standin import StandIn, write_browser_script
 from credhelper.standin.browser import BrowserScript
-from tests.support import MakeStandIn
+from tests.e2e import programs
+from tests.support import MakeStandIn, Processes
 
 LEGACY_URL = "https://d-93670bd35a.awsapps.com/start/"
 SESSION_URL = "https://d-1111111111.awsapps.com/start"
@@ -42,7 +43,6 @@ sso_registration_scopes = sso:account:access
 ACCOUNTS = {"legacy": "100000000001", "modern": "100000000002"}
 # The session that each profile has once it is enabled.
 SESSIONS = {"legacy": "d-93670bd35a", "modern": "corp"}
-PROGRAM = Path(__file__).with_name("identity_program.py")
 
 Finished = subprocess.CompletedProcess[str]
 
@@ -71,9 +71,31 @@ class Machine:
         """What the AWS CLI says the profile's identity is."""
         return json.loads(self.aws("sts", "get-caller-identity", "--profile", profile, "--output", "json").stdout)
 
+    def identities(self, sdk: str, profile: str, count: int = 1, *, check: bool = True) -> Finished:
+        """A fresh process of one of `programs.SDKS` that asks `count` times, each time with a fresh client."""
+        return self._run([*programs.command(sdk), profile, str(count)], check=check)
+
     def boto3_identities(self, profile: str, count: int = 1, *, check: bool = True) -> Finished:
         """A fresh boto3 process that asks `count` times, each time with a fresh session."""
-        return self._run([sys.executable, str(PROGRAM), profile, str(count)], check=check)
+        return self.identities("boto3", profile, count, check=check)
+
+    def ask_once(self, client: str, profile: str) -> Finished:
+        """One of `programs.CLIENTS` asks who it is, and fails or not."""
+        return self._run(programs.ask_once(client, profile), check=False)
+
+    def steady(
+        self, sdk: str, profile: str, processes: Processes, *, stderr: Path = Path(os.devnull)
+    ) -> programs.Steady:
+        """A process of one of `programs.SDKS` that asks with one client whenever it is told to."""
+        command = [*programs.command(sdk), profile]
+        with stderr.open("w") as file:
+            pipes: dict[str, Any] = {
+                "stdin": subprocess.PIPE,
+                "stdout": subprocess.PIPE,
+                "stderr": file,
+                "text": True,
+            }
+            return programs.Steady(processes.start(command, env=self.environ, **pipes))
 
     def helper(self, profile: str) -> Finished:
         """Run the helper line of an enabled profile as botocore does."""

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-from pathlib import Path
-
 import pytest
 
-from tests.e2e.conftest import ACCOUNTS, CONFIG, LEGACY_URL, SESSIONS, Machine
+from tests.e2e.conftest import ACCOUNTS, CONFIG, SESSIONS, Machine
 
 
 @pytest.mark.parametrize("profile", ["legacy", "modern"])
@@ -49,42 +45,3 @@ def test_a_live_legacy_token_serves_until_it_ends(machine: Machine) -> None:
     session = machine.session(SESSIONS["legacy"])
     assert session["state"] == "active"
     assert session["refreshable"] is False
-
-
-@pytest.mark.parametrize("client", ["aws", "boto3"])
-@pytest.mark.parametrize(
-    ("keys", "process_wins"),
-    [
-        (["sso_session = corp", "sso_account_id = 100000000001", "sso_role_name = AWSAdministratorAccess"], False),
-        (
-            [
-                f"sso_start_url = {LEGACY_URL}",
-                "sso_region = eu-west-1",
-                "sso_account_id = 100000000001",
-                "sso_role_name = AWSAdministratorAccess",
-            ],
-            False,
-        ),
-        (["sso_session = corp"], True),
-        ([f"sso_start_url = {LEGACY_URL}", "sso_region = eu-west-1"], True),
-    ],
-    ids=["session", "legacy", "session only", "start url only"],
-)
-def test_a_bare_credential_process_line_is_bypassed(
-    machine: Machine, tmp_path: Path, client: str, keys: list[str], process_wins: bool
-) -> None:
-    """Why `enable` comments the `sso_*` lines out: while they live, SSO wins over a helper beside them."""
-    witness, helper = tmp_path / "ran", tmp_path / "helper"
-    credentials = {"Version": 1, "AccessKeyId": "made-up", "SecretAccessKey": "made-up", "SessionToken": "made-up"}
-    helper.write_text(f"#!/bin/sh\ntouch {shlex.quote(str(witness))}\necho {shlex.quote(json.dumps(credentials))}\n")
-    helper.chmod(0o700)
-    lines = "\n".join([*keys, f"credential_process = {helper}", "region = eu-west-1"])
-    machine.config.write_text(f"{CONFIG}\n[profile bare]\n{lines}\n")
-    done = (
-        machine.aws("sts", "get-caller-identity", "--profile", "bare", check=False)
-        if client == "aws"
-        else machine.boto3_identities("bare", check=False)
-    )
-    assert done.returncode != 0, "nobody is logged in, and the helper's credentials are made up"
-    assert witness.exists() is process_wins
-    assert ("SSO" in done.stderr) is not process_wins
