@@ -129,10 +129,9 @@ def _discard(stream: TextIO | None) -> None:
 
 def no_core_dumps() -> None:
     """For commands that hold secrets. The hard limit stays, for the programs that they start."""
-    import resource  # noqa: PLC0415 - for some commands only
+    from credhelper import memory  # noqa: PLC0415 - for some commands only
 
-    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    memory.seclude(for_good=False)
 
 
 def _write_report(error: Exception) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from credhelper import memory
 from credhelper.client import DEADLINE, daemon_environment
 from credhelper.errors import EXIT_BUG, EXIT_FAILURE, CredhelperError
 from credhelper.paths import Paths
@@ -37,6 +38,7 @@ def command(until: float | None, session: str, account: str, role: str) -> None:
     os.environb.update(allowed)
     paths = Paths.of()
     paths.check_owner()
+    memory.seclude(for_good=True)  # the answer passes through this process
 
     def work(tell: Callable[[Reply], None]) -> None:
         from credhelper.daemon.direct import serve  # noqa: PLC0415 - boto3 and the rest: within the deadline too

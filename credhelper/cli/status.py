@@ -14,7 +14,7 @@ import click
 from credhelper import client
 from credhelper.agent import Agent
 from credhelper.aws.readable import check_config
-from credhelper.cli import complain
+from credhelper.cli import complain, no_core_dumps
 from credhelper.cli.notices import notices
 from credhelper.errors import EXIT_LOGIN_NEEDED, EXIT_OK, CredhelperError, DaemonUnavailable
 from credhelper.names import command_for, login_command
@@ -41,6 +41,7 @@ def command(as_json: bool, watch: bool, exit_code: bool) -> int:
     paths = Paths.of()
     if watch and as_json:
         raise click.UsageError("--watch and --json exclude each other.")
+    no_core_dumps()  # without the daemon it reads the tokens itself
     document = gather(paths)
     if watch:
         _watch(paths)

@@ -9,13 +9,12 @@ import logging.handlers
 import os
 import resource
 import signal
-import sys
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from credhelper import client, files, resources
+from credhelper import client, files, memory, resources
 from credhelper.agent import Agent
 from credhelper.aws.tokens import DATE_FORMAT
 from credhelper.errors import CredhelperError, DaemonUnavailable
@@ -130,13 +129,7 @@ class _Word:
 def harden() -> None:
     """No core dumps, no debugger of the same user, private files."""
     os.umask(0o077)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        import ctypes  # noqa: PLC0415 - Linux only
-
-        pr_set_dumpable = 4
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(pr_set_dumpable, 0, 0, 0, 0)
+    memory.seclude(for_good=True)
 
 
 def make_room() -> None:
