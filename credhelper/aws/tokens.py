@@ -214,7 +214,7 @@ class TokenCache:
         return self._lock(self.path(key).stem, timeout)
 
     def _lock(self, stem: str, timeout: float) -> AbstractContextManager[None]:
-        return files.locked(self._locks / f"{stem}.lock", timeout=timeout, what="this token")
+        return files.locked(self._locks / f"{stem}.lock", timeout=timeout, what="this token", instead=self.folder)
 
     def snapshot(self, key: str) -> bytes | None:
         """The bytes of the token file of `key`, to tell whether it has changed; None where it cannot be read."""
@@ -295,7 +295,7 @@ class TokenCache:
             if path.is_symlink():
                 Path(os.path.realpath(path)).unlink(missing_ok=True)
             path.unlink()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
             raise CredhelperError(f"{path} cannot be removed: {error.strerror}", "Check its folder's mode") from error
