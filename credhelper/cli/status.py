@@ -113,7 +113,7 @@ def _watch(paths: Paths) -> NoReturn:
     console = Console()
     if not console.is_terminal or console.is_dumb_terminal:  # nothing there can be written over
         while True:
-            console.print(look())
+            console.print(time.strftime("%Y-%m-%d %H:%M:%S"), look())
             time.sleep(1.0)
     with Live(console=console, auto_refresh=False, screen=True) as live:
         while True:

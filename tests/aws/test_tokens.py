@@ -354,6 +354,12 @@ def test_remove(cache: TokenCache) -> None:
     assert list(cache.folder.iterdir()) == []
 
 
+def test_nothing_is_to_be_removed_where_a_file_stands_for_the_folder(paths: Paths) -> None:
+    paths.token_cache.parent.mkdir(parents=True)
+    paths.token_cache.write_bytes(b"")
+    assert TokenCache(paths.token_cache, paths.locks).remove("work") is False
+
+
 def test_remove_what_a_link_leads_to(cache: TokenCache, tmp_path: Path) -> None:
     path = put(cache, "linked", raw())
     target = path.rename(tmp_path / "elsewhere.json")

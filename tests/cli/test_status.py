@@ -169,6 +169,7 @@ def test_watch_without_a_terminal_makes_report_after_report(
     code, output, _ = run("status", "--watch")
     assert code == 130
     assert output.count("logged out") == 3
+    assert len(re.findall(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$", output)) == 3
     assert "\x1b" not in output
 
 
@@ -176,7 +177,7 @@ def test_watch_ends_with_its_reader(machine: Machine, processes: Processes) -> N
     process = processes.start([*COMMAND, "status", "--watch"], env=environment(), stdout=PIPE, stderr=PIPE, text=True)
     assert process.stdout is not None
     assert process.stderr is not None
-    assert any("corp" in process.stdout.readline() for _ in range(4))
+    assert any("corp" in process.stdout.readline() for _ in range(8))
     process.stdout.close()
     assert process.wait(20) == 1
     assert process.stderr.read() == ""
