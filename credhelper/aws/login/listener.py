@@ -37,6 +37,8 @@ class Answer:
 
 def read_answer(target: str, state: str) -> Answer | None:
     """The answer in a redirect address (or its path and query); None where it is not for the login with `state`."""
+    if not target.isprintable():  # no browser sends control characters, and urlsplit passes some of them over
+        return None
     try:
         parts = urlsplit(target)
         query = parse_qs(parts.query, max_num_fields=20)
@@ -157,10 +159,16 @@ class Listener:
     def _accept(self) -> None:
         try:
             sock, _ = self._socket.accept()
-        except OSError:  # the client has gone, or no descriptor is free: the oldest one's is, then
+        except (BlockingIOError, ConnectionAbortedError):  # the client has gone
+            return
+        except OSError:  # no descriptor is free: the oldest one's is, then
             if self._connections:
                 self._drop(self._connections[0])
             return
+        self.take(sock)
+
+    def take(self, sock: socket.socket) -> None:
+        """Serve this connection too; the oldest makes room for it."""
         sock.setblocking(False)
         if len(self._connections) >= _MAX_CONNECTIONS:
             self._drop(self._connections[0])
@@ -185,11 +193,13 @@ class Listener:
             return None
         if connection.answered:
             return None
+        # Only what is new is searched: a client may send its bytes one by one.
+        seen = max(0, len(connection.received) - 3)
         connection.received += part
-        head, end, _ = connection.received.partition(b"\r\n\r\n")
-        if not end and len(connection.received) <= _MAX_HEAD:
+        end = connection.received.find(b"\r\n\r\n", seen)
+        if end < 0 and len(connection.received) <= _MAX_HEAD:
             return None
-        answer = self._expected_answer(bytes(head)) if end else None
+        answer = self._expected_answer(bytes(connection.received[:end])) if end >= 0 else None
         if answer is None:
             connection.answered = True
             connection.unsent = page.stray()

@@ -220,6 +220,8 @@ def test_pages_are_self_contained(content: bytes) -> None:
         (f"/oauth/callback?code=&state={STATE}", Answer(None, "no code")),
         (f"/oauth/callback?code=a&error=e&state={STATE}", Answer(None, "e")),
         (f"/oauth/callback#code=a&state={STATE}", None),
+        (f"/oauth/call\tback?code=a&state={STATE}", None),
+        (f"/oauth/callback?code=a&state=\r{STATE}", None),
         ("http://[oauth/callback", None),
         ("", None),
     ],
