@@ -84,7 +84,10 @@ class Story:
         heeded, forgotten = self._lane(SESSION), self._lane(FORGOTTEN)
         lifetime = self._schedule.token_lifetime
         self._until(lambda: heeded.state == "expiring", lifetime, f"the warning for {SESSION}")
+        heeded.ended_at = heeded.expires_at
         self._login(heeded)
+        if heeded.mended_at is not None and heeded.ended_at is not None and heeded.mended_at < heeded.ended_at:
+            heeded.ended_at = None  # as a rule; a busy machine may take longer over a login than the token lives
         self._until(lambda: forgotten.state in {"expiring", "expired"}, lifetime, f"the warning for {FORGOTTEN}")
         forgotten.ended_at = forgotten.expires_at
         self._until(lambda: forgotten.state == "expired", lifetime, f"the end of {FORGOTTEN}")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.console import Console
 
 from credhelper.demo.board import Board, Lane
+from credhelper.demo.pages import PAGES, Page
+from credhelper.demo.story import _news
 from credhelper.demo.view import LiveView, PlainView, choose_view, picture, summarize
 
 ARN = "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Deploy_0123456789abcdef/you@example.com"
@@ -16,10 +19,26 @@ ARN = "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Deploy_0123456789ab
 def board() -> Board:
     lanes = {
         "corp-dev": Lane(
-            "corp-dev", "corp", ARN, ok=123, state="active", expires_at=1005.0, longest_life=9.0, last_call=999.0
+            "corp-dev",
+            "corp",
+            ARN,
+            ok=123,
+            history=[True] * 123,
+            state="active",
+            expires_at=1005.0,
+            longest_life=9.0,
+            last_call=999.0,
         ),
         "client-prod": Lane(
-            "client-prod", "client", ARN, ok=99, expected=12, error="X: y", state="expired", expires_at=990.0
+            "client-prod",
+            "client",
+            ARN,
+            ok=99,
+            expected=12,
+            history=[True] * 99 + [False] * 12,
+            error="X: y",
+            state="expired",
+            expires_at=990.0,
         ),
     }
     made = Board(lanes, step=5, title="A title", text="What happens now, in a sentence or two. " * 4)
@@ -37,7 +56,7 @@ def drawn(made: Board, columns: int = 80, lines: int = 24, encoding: str = "utf-
     )
     console.print(picture(made, 1000.0, console))
     stream.flush()
-    return raw.getvalue().decode(encoding).rstrip("\n").split("\n")
+    return re.sub(r"\x1b\[[0-9;]*m", "", raw.getvalue().decode(encoding)).rstrip("\n").split("\n")
 
 
 @pytest.mark.parametrize(("columns", "lines"), [(80, 24), (76, 22), (120, 40), (200, 60)])
@@ -46,32 +65,60 @@ def test_fits_and_ends_with_the_last_event(columns: int, lines: int) -> None:
     assert len(rows) < lines
     assert "event 19" in "\n".join(rows)
     assert "step 5 of 6" in rows[0]
-    assert any("99 ok 12 failed" in row and "OVER: log in" in row for row in rows)
+    assert any("✓✓✗✗✗✗✗✗✗✗✗✗✗✗  99 ok  12 failed" in row for row in rows)
+    assert any("0 s  OVER: log in" in row for row in rows)
+    assert max(len(row) for row in rows) <= min(columns, 100)
 
 
-def test_the_config_fits() -> None:
+@pytest.mark.parametrize("page", PAGES[:3])
+def test_the_config_fits(page: Page) -> None:
     made = board()
-    made.text = "x" * 140
-    made.config = [("sso_region = eu-west-1", False)] * 12 + [("credential_process = " + "x" * 70 + " a b c", True)]
-    assert len(drawn(made)) < 24
+    made.title, made.text = page.title, page.text
+    made.config = [("sso_region = eu-west-1", False)] * 14 + [("credential_process = " + "x" * 70 + " a b c", True)]
+    assert len(drawn(made)) <= 24
+
+
+def test_what_is_new_in_the_config() -> None:
+    before = "[profile a]\nsso_x = 1\nregion = e\n"
+    after = "[profile a]\n#m: sso_x = 1\nnew = n\nregion = e\n\n[sso-session s]\nsso_x = 1\n"
+    news = _news(before, after, "[profile a]")
+    assert [line for line, new in news if new] == ["#m: sso_x = 1", "new = n", "[sso-session s]", "sso_x = 1"]
+    assert [line for line, new in news if not new] == ["[profile a]", "region = e", ""]
+    made = board()
+    made.config = news
+    rows = [row.rstrip() for row in drawn(made)]
+    assert rows[-7:] == [
+        "   [profile a]",
+        "   #m: sso_x = 1",
+        " + new = n",
+        "   region = e",
+        "",
+        " + [sso-session s]",
+        " + sso_x = 1",
+    ]
 
 
 def test_a_terminal_without_the_signs() -> None:
     text = "\n".join(drawn(board(), encoding="ascii"))
+    assert "#####." in text
     assert "###" in text
     assert "---" in text
+    assert "++xxxxxxxxxxxx  99 ok" in text
 
 
 def test_plain_lines_come_once(capsys: pytest.CaptureFixture[str]) -> None:
     made = Board({}, step=1, title="A title", text="A text.")
     made.say("one\x1b[31m")
-    with PlainView() as view:
+    made.text = "A text of more than twenty columns."
+    with PlainView(20) as view:
         view.show(made)
         made.problem("two")
         made.problem("two")
         view.show(made)
         view.show(made)
-    assert capsys.readouterr().out == ("\nStep 1 of 6: A title\n  A text.\n  0.0 s   one\\x1b[31m\n  0.0 s ! two\n")
+    assert capsys.readouterr().out == (
+        "\nStep 1 of 6: A title\n  A text of more\n  than twenty\n  columns.\n  0.0 s   one\\x1b[31m\n  0.0 s ! two\n"
+    )
 
 
 def test_the_summary_names_every_problem(capsys: pytest.CaptureFixture[str]) -> None:

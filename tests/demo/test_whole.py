@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,28 +16,13 @@ import pytest
 
 from credhelper.agent import Agent
 from credhelper.paths import Paths
+from tests.demo.around import ASTRAY, HOME_PATH, gone, processes_of, terminal
 from tests.demo.ends import over
 from tests.support import Processes
 from tests.waiting import wait_until
 
 WHOLE = [sys.executable, "-P", "-m", "credhelper", "demo"]
 QUICK = [sys.executable, str(Path(__file__).with_name("quick.py"))]
-HOME_PATH = re.compile(r"/tmp/credhelper-demo-[A-Za-z0-9_]+")  # noqa: S108 - the demo's own rule
-
-# Everything that could lead the demo's processes astray, were it passed on to them.
-ASTRAY = {
-    "AWS_PROFILE": "nobody",
-    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
-    "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9",
-    "AWS_CONFIG_FILE": "/nonexistent/config",
-    "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
-    "AWS_SECRET_ACCESS_KEY": "wrong",
-    "HTTPS_PROXY": "http://127.0.0.1:9",
-    "http_proxy": "http://127.0.0.1:9",
-    "CREDHELPER_SOCKET": "/nonexistent/agent.sock",
-    "BROWSER": "/bin/false",
-    "FORCE_COLOR": "1",
-}
 
 
 @dataclass(frozen=True)
@@ -64,45 +48,6 @@ def told(command: list[str], **environ: str) -> Told:
         check=False,
     )
     return Told(done.returncode, done.stdout, done.stderr)
-
-
-def processes_of(folder: str) -> list[str]:
-    """Processes whose home or command line lies in the demo's world."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            line = " ".join(process.cmdline())
-            if folder in line or process.environ().get("HOME") == folder:
-                found.append(f"{process.pid} {line}")
-        except psutil.Error:
-            continue
-    return found
-
-
-def gone(output: str) -> bool:
-    """Whether nothing is left of the world that the output is about."""
-    folders = set(HOME_PATH.findall(output))
-    assert len(folders) == 1, output
-    folder = folders.pop()
-    assert processes_of(folder) == []
-    assert not Path(folder).exists()
-    return True
-
-
-@pytest.fixture
-def before(home: Path) -> Iterator[None]:
-    """A home with files that are useless to everybody; it must be the same at the end."""
-    for name in (".aws/config", ".aws/credentials", ".config/credhelper/config.toml"):
-        path = home / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("[not a config\n")
-
-    def snapshot() -> list[tuple[str, int, int]]:
-        return sorted((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in home.rglob("*"))
-
-    then = snapshot()
-    yield
-    assert snapshot() == then
 
 
 def test_at_full_length_without_a_terminal(before: None, runtime_folder: Path) -> None:
@@ -137,14 +82,18 @@ def test_on_a_terminal(before: None) -> None:
     seen = child.before or ""
     assert child.exitstatus == 0, seen
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen)
-    assert "credhelper demo   step 1 of 6" in plain
-    assert re.search(r"program of +AWS answers +calls +token left +session", plain)
-    assert re.search(r"corp-dev +111122223333 Deploy +\d+ ok +━+─* +\d+ s +renews itself", plain)
-    assert re.search(r"client-prod +call failed +\d+ ok \d+ failed +─+ +0 s +OVER: log in", plain)
+    assert "credhelper demo   ●○○○○○  step 1 of 6" in plain
+    assert re.search(r"corp-dev +AWS answers: 111122223333 Deploy", plain)
+    assert re.search(r"calls +✓+ +\d+ ok", plain)
+    assert re.search(r"token +━+─* +\d+ s  renews itself", plain)
+    assert re.search(r"client-prod +call failed: a person must log in", plain)
+    assert re.search(r"calls +✓+✗+ +\d+ ok  \d+ failed", plain)
+    assert re.search(r"token +─+ +0 s  OVER: log in", plain)
+    assert re.search(r"client-prod +✓+✗+✓+\s", plain), "the summary shows each call again"
     assert "Summary after" in plain
     assert "No call failed that should not have." in plain
     assert "Traceback" not in plain
-    assert seen.rstrip().endswith("credhelper login")
+    assert seen.rstrip().endswith("credhelper login NAME")
     assert seen.count("\x1b[?25h") >= seen.count("\x1b[?25l") > 0, "the cursor is given back"
     # No line of the picture is wider than the terminal, which would push its lines about.
     assert max(len(line) for line in re.split(r"[\r\n]+", plain)) <= 80
@@ -166,10 +115,6 @@ def test_no_colour_where_none_is_wanted() -> None:
     assert child.exitstatus == 1, seen
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]", seen)
     assert "\x1b[?25h" in seen, "the cursor is given back after trouble, too"
-
-
-def terminal(**more: str) -> dict[str, str]:
-    return {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **more}
 
 
 def read_until(child: subprocess.Popen[str], mark: str) -> str:
