@@ -1,1 +1,1 @@
-"""Speed, measured side by side in one run. `python -m benchmarks.helper` prints a table."""
+"""Speed, measured side by side in one run. `python -m benchmarks` prints a table."""

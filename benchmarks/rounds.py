@@ -1,0 +1,100 @@
+"""Rounds in which every task has its turn, so that a slow moment of the machine hits all of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Unusable(Exception):
+    """A program that cannot be measured here; the message says why, in its own words where it has any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something to be timed.
+
+    Attributes:
+        run: is timed.
+        before: prepares a turn, untimed.
+        every: it has its turn in each so many rounds, for what takes long.
+    """
+
+    run: Callable[[], object]
+    before: Callable[[], object] | None = None
+    every: int = 1
+
+
+def interleaved(tasks: Mapping[str, Task], rounds: int, *, warm_up: int = 1) -> dict[str, list[float]]:
+    """Seconds of each task in each of its rounds. Raises what a task raises."""
+    times: dict[str, list[float]] = {name: [] for name in tasks}
+    for number in range(-warm_up, rounds):
+        for name, task in tasks.items():
+            if number > 0 and number % task.every:
+                continue
+            if task.before is not None:
+                task.before()
+            begin = time.perf_counter()
+            task.run()
+            if number >= 0:
+                times[name].append(time.perf_counter() - begin)
+    return times
+
+
+def process(command: Sequence[str], environ: Mapping[str, str]) -> Task:
+    """A whole process that must end well."""
+    return Task(_runner(command, environ))
+
+
+def _runner(command: Sequence[str], environ: Mapping[str, str]) -> Callable[[], object]:
+    def run() -> None:
+        subprocess.run(
+            command,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=True,
+            timeout=60,
+        )
+
+    return run
+
+
+def try_out(command: Sequence[str], environ: Mapping[str, str], timeout: float = 15.0) -> None:
+    """Run a `credential_process` once. Raises Unusable where it gives no credentials."""
+    try:
+        done = subprocess.run(
+            command,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=timeout,
+        )
+    except subprocess.TimeoutExpired as error:
+        said = error.stderr or error.stdout or b""
+        text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+        raise Unusable(f"no answer in {timeout:g} s{_last_line(text)}") from error
+    except OSError as error:
+        raise Unusable(f"it does not start: {error.strerror}") from error
+    try:
+        answer = json.loads(done.stdout)
+        usable = bool(answer["AccessKeyId"])
+    except (ValueError, KeyError, TypeError):
+        usable = False
+    if not usable:
+        raise Unusable(f"exit {done.returncode}{_last_line(done.stderr or done.stdout)}")
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in _COLOURS.sub("", text).splitlines() if line.strip()]
+    return f": `{lines[-1][:400]}`" if lines else ""

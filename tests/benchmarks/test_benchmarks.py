@@ -1,0 +1,169 @@
+"""The benchmarks' one command works: every part of it, in the smallest size, with no word on how quick it was."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import idle, peers
+from benchmarks.crowd import Crowd, run_crowd
+from benchmarks.idle import Rest
+from benchmarks.rounds import Task, Unusable, interleaved, try_out
+from benchmarks.table import Row, Section, duration, render, timed
+from tests.support import Processes
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+
+
+def cells(table: str) -> dict[str, list[str]]:
+    """The table's rows by their first cell."""
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines() if "|" in line]
+    return {row[0].strip(): row for row in rows}
+
+
+@pytest.fixture(name="no_parts")
+def _no_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Other people's programs have tests of their own; here none has been obtained."""
+    monkeypatch.setenv("CREDHELPER_TEST_PARTS", str(tmp_path / "parts"))
+
+
+def test_everything_is_measured_once(
+    no_parts: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idle, "_PROFILES", 20)
+    words = ["--rounds", "2", "--callers", "5", "--profiles", "10", "--rest", "0.5"]
+    assert command.main(words) in {0, 1}  # a budget may be missed on a busy machine
+    out = capsys.readouterr().out
+    rows = cells(out)
+    assert f"`python -m benchmarks {' '.join(words)}`" in out
+    assert rows["calls to AWS"][1] == "1"
+    assert rows["callers that failed or said anything on stderr"][1] == "0"
+    for measured in (
+        "floor: `python -I -S -c pass`",
+        "helper, warm",
+        "helper, cold: the role is not in memory",
+        "helper, no daemon: it starts one, which asks AWS",
+        "through the helper, warm",
+        "botocore's own SSO provider, token cached",
+        "`credhelper enable --all --yes`",
+        "helper, warm, with 10 profiles",
+        "with 2 profiles",
+        "`credhelper --help`",
+    ):
+        assert rows[measured][1].endswith(" ms") or rows[measured][1].endswith(" s"), measured
+    assert rows["resident memory with boto3 loaded"][1].endswith(" MB")
+    assert "get it by `python -m tests.parts.aws_cli`" in rows["aws configure export-credentials (AWS CLI v2)"][-1]
+    for peer in ("aws-sso-util credential-process", "granted credential-process", "aws-vault export"):
+        assert peers.GET in rows[peer][-1]
+
+
+def test_the_command_explains_itself() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "--quick" in done.stdout
+    assert not done.stderr
+
+
+def test_the_page_takes_new_figures_and_keeps_its_words(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(command.PAGE.read_text())
+    command.write("new figures\n", page)
+    once = page.read_text()
+    command.write("newer figures\n", page)
+    assert "new figures" in once
+    assert page.read_text() == once.replace("new figures", "newer figures")
+    (tmp_path / "other.md").write_text("# No place\n")
+    with pytest.raises(ValueError, match="no place"):
+        command.write("figures", tmp_path / "other.md")
+
+
+def test_tasks_take_turns() -> None:
+    seen: list[str] = []
+    tasks = {
+        "a": Task(lambda: seen.append("a"), before=lambda: seen.append("before a")),
+        "b": Task(lambda: seen.append("b"), every=2),
+    }
+    times = interleaved(tasks, 3, warm_up=1)
+    assert seen == ["before a", "a", "b", "before a", "a", "b", "before a", "a", "before a", "a", "b"]
+    assert {name: len(values) for name, values in times.items()} == {"a": 3, "b": 2}
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("import sys; sys.exit('\\x1b[31mnobody is logged in\\x1b[0m')", "exit 1: `nobody is logged in`"),
+        ("print('{}')", "exit 0: `{}`"),
+        ("import time; time.sleep(60)", "no answer in 0.5 s"),
+    ],
+)
+def test_a_program_without_credentials_cannot_be_measured(program: str, reason: str) -> None:
+    with pytest.raises(Unusable) as caught:
+        try_out([sys.executable, "-c", program], os.environ, timeout=0.5 if "sleep" in program else 15)
+    assert str(caught.value) == reason
+
+
+def test_a_missing_program_and_a_broken_one_say_so(no_parts: None) -> None:
+    with pytest.raises(Unusable, match=r"benchmarks\.peers"):
+        peers.executable("granted")
+    with pytest.raises(Unusable, match="does not start"):
+        try_out(["/nowhere/program"], {})
+
+
+def test_a_crowd_tells_what_became_of_each() -> None:
+    program = "import sys; print('out', flush=True); sys.exit('err')"
+    made = run_crowd([sys.executable, "-I", "-S", "-c", program], {"PATH": "/usr/bin"}, 4)
+    assert isinstance(made, Crowd)
+    assert made.codes == [1] * 4
+    assert len(made.each) == 4
+    assert max(made.each) <= made.total
+    assert (made.out, made.err) == (b"out\n" * 4, b"err\n" * 4)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other OS: /proc tells who woke")
+def test_wake_ups_are_counted(processes: Processes) -> None:
+    """One that wakes when it is told to has been seen to wake, one that sleeps has not."""
+    program = "import sys\nfor line in sys.stdin: print(flush=True)"
+    child = processes.python("-c", program, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.write(b"ready?\n")
+    child.stdin.flush()
+    child.stdout.readline()
+    sleeping = Rest(child.pid)
+    wait_until(lambda: sleeping.seconds > 0.4)
+    sleeping.end(0)
+    assert sleeping.wakes <= 1  # it may have been on its way back to sleep
+    watched = Rest(child.pid)
+    for times in (1, 2):
+        looked = watched.seconds
+        wait_until(lambda looked=looked: watched.seconds > looked + 0.25)  # type: ignore[misc]
+        before = watched.wakes
+        child.stdin.write(b"wake\n")
+        child.stdin.flush()
+        wait_until(lambda before=before: watched.wakes > before, what=f"wake-up {times}")  # type: ignore[misc]
+    watched.end(0)
+    assert watched.switches >= 2
+    child.stdin.close()
+
+
+def test_a_table_says_which_budget_was_kept() -> None:
+    section = Section("A | B")
+    section.rows = [
+        timed("quick", [0.001, 0.002, 0.003], [0.002], most_ratio=1.3),
+        timed("slow", [1.5], [0.001], most=1.0),
+        Row("absent", note="two\nlines"),
+    ]
+    assert render([section]).splitlines()[2:] == [
+        r"| **A \| B** | | | | | | |",
+        "| quick | 2.0 ms | 1.2 ms – 2.8 ms | 1.00 × | ≤ 1.3 × | yes |  |",
+        "| slow | 1.50 s | 1.50 s – 1.50 s | 1500 × | ≤ 1.00 s | **no** |  |",
+        "| absent | – |  |  |  |  | two lines |",
+    ]
+    assert [duration(value) for value in (0.00061, 0.0999, 0.25, 2)] == ["0.6 ms", "99.9 ms", "250 ms", "2.00 s"]
