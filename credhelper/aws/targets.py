@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from credhelper.aws.config import profiles_of, read_config
+from credhelper.aws.config import ConfigFile, profiles_of, read_config
 from credhelper.aws.readable import check_config
 from credhelper.aws.tokens import TokenCache
 from credhelper.aws.world import World
 from credhelper.core.clock import Clock
-from credhelper.errors import CredhelperError, UsageError
+from credhelper.errors import ConfigError, CredhelperError, TokenUnreadable, UsageError
 from credhelper.model import Profile, Session
 from credhelper.paths import Paths
 
@@ -30,16 +30,20 @@ def resolve_session(name: str | None, environ: Mapping[str, str], paths: Paths) 
         if found is not None:
             return found
         if name in profiles:
-            return _session_of(profiles[name])
+            return _session_of(profiles[name], world)
+        _check_complete(name, world)
         raise unknown("session or profile", name, [*(session.name for session in sessions), *profiles])
     chosen = chosen_profile(environ)
     if chosen:
         if chosen in profiles:
-            return _session_of(profiles[chosen])
+            return _session_of(profiles[chosen], world)
         raise unknown("profile (from AWS_PROFILE)", chosen, profiles)
     if len(sessions) == 1:
         return sessions[0]
     if not sessions:
+        for config in _configs(world):
+            for incomplete in config.sessions:
+                _check_complete(incomplete, world)
         raise CredhelperError(
             f"{world.files[0]} has no sso-session and no profile that uses one",
             "Run `aws configure sso` to make one",
@@ -59,20 +63,21 @@ def is_left_out(name: str, paths: Paths, environ: Mapping[str, str]) -> bool:
     So it is with a legacy profile that is not enabled, beside a session with the same start URL: a login goes to the
     session.
     """
-    for path in World.of(paths, environ).files:
-        with contextlib.suppress(CredhelperError):
-            config = read_config(path)
-            values = config.profiles.get(name)
-            if values is None:
-                continue
-            start_url = values.get("sso_start_url")
-            profile = next(found for found in profiles_of(config, {}, paths.helper) if found.name == name)
-            if profile.managed or profile.session is None or profile.session.legacy or not start_url:
-                return False
-            if values.get("sso_session"):
-                return False
+    for config in _configs(World.of(paths, environ)):
+        values = config.profiles.get(name)
+        if values is None:
+            continue
+        start_url = values.get("sso_start_url")
+        profile = next(found for found in profiles_of(config, {}, paths.helper) if found.name == name)
+        if profile.managed or profile.session is None or profile.session.legacy or not start_url:
+            return False
+        if values.get("sso_session"):
+            return False
+        try:
             token = TokenCache(paths.token_cache, paths.locks).read(start_url)
-            return token is None or token.expires_at <= Clock().now()
+        except TokenUnreadable:
+            return False
+        return token is None or token.expires_at <= Clock().now()
     return False
 
 
@@ -84,9 +89,38 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     )
 
 
-def _session_of(profile: Profile) -> Session:
+def _session_of(profile: Profile, world: World) -> Session:
     if profile.session is None:
+        for config in _configs(world):
+            values = config.profiles.get(profile.name)
+            if values is not None:
+                named = values.get("sso_session")
+                if named:
+                    _check_complete(named, world)
+                    raise ConfigError(
+                        f"the profile {profile.name!r} names the session {named!r}, of which there is no section",
+                        f"Add [sso-session {named}] to the AWS config with `aws configure sso-session`",
+                    )
+                break
         raise CredhelperError(
             f"the profile {profile.name!r} uses no Identity Center session", "Name a session, or another profile"
         )
     return profile.session
+
+
+def _check_complete(name: str, world: World) -> None:
+    """Raise ConfigError where there is a section of the session `name` that says too little for a login."""
+    for config in _configs(world):
+        values = config.sessions.get(name)
+        if values is not None:
+            lacking = [key for key in ("sso_start_url", "sso_region") if not values.get(key)]
+            if lacking:
+                raise ConfigError(
+                    f"[sso-session {name}] lacks {' and '.join(lacking)}", "Run `aws configure sso-session`"
+                )
+
+
+def _configs(world: World) -> Iterator[ConfigFile]:
+    for path in world.files:
+        with contextlib.suppress(CredhelperError):
+            yield read_config(path)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
-from credhelper import resources, settings
+from credhelper import files, resources, settings
 from credhelper.aws.readable import check_readable, exposed
-from credhelper.errors import ConfigError
+from credhelper.errors import ConfigError, CredhelperError
 from credhelper.paths import Paths
 from credhelper.terminal import counted
 
@@ -18,8 +19,11 @@ def notices(paths: Paths, environ: Mapping[str, str]) -> Iterator[str]:
     chosen = paths.config_file(environ)
     if environ.get("AWS_CONFIG_FILE") and not chosen.exists():
         yield f"AWS_CONFIG_FILE names {chosen}, which is not there"
-    files = [path for path in resources.known_configs(paths) if path != chosen]
-    for path in (*files, paths.credentials_file(environ)):
+    reason = _unparsable(chosen)
+    if reason:
+        yield f"the AWS CLI and boto3 cannot read {chosen}: {reason}"
+    others = [path for path in resources.known_configs(paths) if path != chosen]
+    for path in (*others, paths.credentials_file(environ)):
         try:
             check_readable(path)
         except ConfigError as error:
@@ -30,6 +34,15 @@ def notices(paths: Paths, environ: Mapping[str, str]) -> Iterator[str]:
             f"other users may read {counted(len(open_files), 'file')} that may hold tokens. "
             f"Run: chmod 600 {shlex.quote(str(paths.token_cache))}/*.json"
         )
+
+
+def _unparsable(config: Path) -> str | None:
+    from credhelper.aws.config.complaints import unparsable  # noqa: PLC0415 - brings all of the package along
+
+    try:
+        return unparsable(files.read_bytes(config))
+    except (FileNotFoundError, CredhelperError):
+        return None
 
 
 def settings_notice(paths: Paths) -> Iterator[str]:

@@ -81,6 +81,22 @@ def test_a_config_that_is_no_file(paths: Paths) -> None:
             resolve_session(name, {}, paths)
 
 
+def test_a_section_that_says_too_little(paths: Paths) -> None:
+    write(
+        paths,
+        "[sso-session corp]\nsso_region = eu-west-1\n",
+        "[profile a]\nsso_session = corp\n[profile b]\nsso_session = nosuch\n",
+    )
+    for name in (None, "corp", "a"):
+        with pytest.raises(ConfigError) as caught:
+            resolve_session(name, {}, paths)
+        assert caught.value.message == "[sso-session corp] lacks sso_start_url"
+        assert caught.value.remedy
+    with pytest.raises(ConfigError, match="'b' names the session 'nosuch', of which there is no section") as caught:
+        resolve_session("b", {}, paths)
+    assert "[sso-session nosuch]" in str(caught.value.remedy)
+
+
 def test_the_only_session(paths: Paths) -> None:
     write(paths, section(CORP))
     assert resolve_session(None, {}, paths) == CORP

@@ -206,6 +206,13 @@ def test_a_config_that_is_no_file_where_the_daemon_still_knows_it(machine: Machi
     assert run("status")[0] == 1
 
 
+def test_a_config_that_botocore_refuses(machine: Machine, run: Run) -> None:
+    machine.config.write_text(machine.config.read_text() + "nonsense\n")
+    said = f"the AWS CLI and boto3 cannot read {machine.config}: line 10 is neither a [section] nor `key = value`"
+    assert run("status")[1].splitlines()[-1] == f"Mind: {said}"
+    assert run("status", "--json")[2] == f"credhelper: {said}\n"
+
+
 def test_a_config_of_the_environment_that_is_not_there(
     machine: Machine, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
