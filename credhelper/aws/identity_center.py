@@ -164,7 +164,9 @@ class IdentityCenter:
             "sso-oidc",
             "CreateToken",
             lambda reply: TokenGrant(
-                _text(reply, "accessToken"), _seconds(reply["expiresIn"]), reply.get("refreshToken") or None
+                _text(reply, "accessToken"),
+                _seconds(reply["expiresIn"]),
+                _text(reply, "refreshToken") if reply.get("refreshToken") else None,
             ),
             clientId=registration.client_id,
             clientSecret=registration.client_secret,
@@ -200,7 +202,11 @@ class IdentityCenter:
                 "ListAccounts",
                 lambda reply: (
                     [
-                        Account(_text(item, "accountId"), item.get("accountName", ""), item.get("emailAddress", ""))
+                        Account(
+                            _text(item, "accountId"),
+                            _text(item, "accountName") if item.get("accountName") else "",
+                            _text(item, "emailAddress") if item.get("emailAddress") else "",
+                        )
                         for item in reply["accountList"]
                     ],
                     _next(reply),
@@ -349,6 +355,7 @@ def _text(reply: dict[str, Any], name: str) -> str:
     value = reply[name]
     if not isinstance(value, str) or not value:
         raise ValueError(name)
+    value.encode()  # JSON can name half a character, which no file and no terminal takes
     return value
 
 
