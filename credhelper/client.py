@@ -141,11 +141,13 @@ def addresses(environ: "Mapping[bytes, bytes]", home: bytes, uid: int) -> "list[
     if environ.get(b"CREDHELPER_SOCKET"):
         return [rule]
     try:
-        fd = posix.open(address_record(home), posix.O_RDONLY)
+        fd = posix.open(address_record(home), posix.O_RDONLY | posix.O_NONBLOCK)  # a FIFO would block for ever
     except OSError:
         return [rule]
     try:
         recorded = posix.read(fd, 4096).strip()
+    except OSError:  # a folder
+        return [rule]
     finally:
         posix.close(fd)
     if not recorded.startswith(b"/") or recorded == rule:

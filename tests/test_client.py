@@ -84,6 +84,14 @@ def record(paths: Paths, text: bytes) -> None:
     paths.address_record.write_bytes(text)
 
 
+@pytest.mark.parametrize("obstacle", [os.mkfifo, Path.mkdir], ids=["fifo", "folder"])
+def test_a_record_that_is_no_file_is_none(paths: Paths, obstacle: Callable[[Path], object]) -> None:
+    paths.address_record.parent.mkdir(parents=True)
+    obstacle(paths.address_record)
+    environ = {b"XDG_RUNTIME_DIR": b"/run"}
+    assert client.addresses(environ, os.fsencode(paths.home), 1) == [client.default_address(environ, 1)]
+
+
 def test_recorded_address_comes_first(paths: Paths) -> None:
     home, environ = os.fsencode(paths.home), {b"XDG_RUNTIME_DIR": os.environb[b"XDG_RUNTIME_DIR"]}
     standard = client.default_address(environ, UID)

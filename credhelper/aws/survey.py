@@ -29,8 +29,7 @@ def survey(paths: Paths, environ: Mapping[str, str], clock: Clock | None = None)
     cache = TokenCache(paths.token_cache, paths.locks)
     records = LoginRecords(paths.state / "logins")
     sessions = [_report(session, cache, records, clock.now(), settings) for session in world.sessions()]
-    daemon = {"running": False, "pid": None, "version": None, "socket": None}
-    return report.document(daemon, sessions, world.profiles(), {})
+    return report.document(report.NO_DAEMON, sessions, world.profiles(), {})
 
 
 def seen_from(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:

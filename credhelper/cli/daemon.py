@@ -11,6 +11,7 @@ import click
 from credhelper import client
 from credhelper.agent import Agent
 from credhelper.cli import complain, tell
+from credhelper.core.report import NO_DAEMON
 from credhelper.daemon import singleton
 from credhelper.errors import CredhelperError, DaemonUnavailable
 from credhelper.paths import Paths
@@ -118,7 +119,7 @@ def status(as_json: bool) -> None:
         if not isinstance(error.__cause__, client.Absent):
             raise
         if as_json:
-            click.echo(json.dumps({"running": False, "pid": None, "version": None, "socket": None}))
+            click.echo(json.dumps(NO_DAEMON))
             raise SystemExit(1) from None
         raise
     _tell_of_settings(paths)

@@ -11,6 +11,8 @@ from credhelper.core.schedule import Assessment
 from credhelper.model import Profile, Session
 
 SCHEMA = 1
+# What stands for the daemon where none runs.
+NO_DAEMON = {"running": False, "pid": None, "version": None, "socket": None}
 
 
 @dataclass(frozen=True, slots=True)
