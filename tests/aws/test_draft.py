@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import pytest
 
+from credhelper.aws import draft
 from credhelper.aws.draft import Draft, remove_abandoned
 from credhelper.errors import CredhelperError
 
@@ -42,6 +43,32 @@ def test_a_draft_becomes_the_file(path: Path, *, durable_first: bool, prepared: 
     assert path.read_bytes() == b"new"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert drafts(path.parent) == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("size", [1, 5000])
+def test_room_is_made_beforehand(path: Path, monkeypatch: pytest.MonkeyPatch, *, known: bool, size: int) -> None:
+    if not known:
+        monkeypatch.setattr(draft, "_allocate", lambda fd, size: False)
+    with Draft(path) as made:
+        made.prepare(3000)
+        (only,) = drafts(path.parent)
+        assert only.stat().st_blocks * 512 >= 3000
+        made.commit(b"x" * size)
+    assert path.read_bytes() == b"x" * size
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="other OS: no /dev/full")
+def test_no_room_is_known_beforehand(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(draft, "_allocate", lambda fd, size: False)
+    monkeypatch.setattr(tempfile, "mkstemp", lambda **_: (os.open("/dev/full", os.O_RDWR), "/nonexistent"))
+    with Draft(path) as made, pytest.raises(CredhelperError, match=os.strerror(errno.ENOSPC)):
+        made.prepare(3000)
+
+
+def test_a_file_system_that_cannot_allocate() -> None:
+    with open("/dev/null", "wb") as null:
+        assert not draft._allocate(null.fileno(), 10)
 
 
 def test_what_is_not_committed_leaves_nothing(path: Path) -> None:
