@@ -163,6 +163,7 @@ class Terminal:
         )
         for row in range(rows):
             console.print(self._row(row), no_wrap=True, overflow="crop")
+        console.print()  # room below
         picture = console.export_svg(title=title, theme=_THEME, code_format=_SVG, unique_id=name)
         return "\n".join(line.rstrip() for line in picture.splitlines()) + "\n"
 
@@ -170,7 +171,9 @@ class Terminal:
         line = [self._screen.buffer[row][column] for column in range(self._screen.columns)]
         text = Text()
         for style, chars in itertools.groupby(line, _style):
-            text.append("".join(char.data for char in chars), style)
+            # Word by word: not all that show SVG keep blanks at a text's beginning.
+            for part in re.split(r"( +)", "".join(char.data for char in chars)):
+                text.append(part, style)
         text.rstrip()
         return text
 
