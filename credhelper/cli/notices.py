@@ -50,4 +50,4 @@ def settings_notice(paths: Paths) -> Iterator[str]:
     try:
         settings.load(paths)
     except ConfigError as error:
-        yield f"{error.message}; until it is corrected, the settings before it stay in force, or the defaults"
+        yield f"{error.message}; until it is corrected, the settings read before, or the defaults, stay in force"

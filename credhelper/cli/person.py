@@ -79,8 +79,7 @@ class Person:
         self.say(f"Your code: {code}")
         # A browser that could be started may still show nothing, so the address is always there.
         self.say(
-            "Opened the login page in your browser; check that it shows this code. If you do not see it, open this\n"
-            "address yourself:"
+            "Opened the login page in your browser; check that it shows this code. Else open it yourself:"
             if opened
             else "Open this address on any device and check that it shows this code:"
         )
