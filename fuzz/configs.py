@@ -1,0 +1,116 @@
+"""AWS config files to begin with, and how botocore reads one."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from botocore.configloader import load_config
+from botocore.exceptions import ConfigParseError
+
+WORDS = (
+    b"[default]",
+    b"[profile default]",
+    b"[profile a]",
+    b'[profile "a"]',
+    b"[profile 'b c']",
+    b" [profile d]",
+    b"[profile d ] # c",
+    "[profile ö]".encode(),
+    b"[profile broken",
+    b"[profile a b]",
+    b"[sso-session s]",
+    b"[sso-session d-1]",
+    b"[services x]",
+    b"[DEFAULT]",
+    b"[]",
+    b"region = eu-west-1",
+    b"output: json",
+    b"s3 =",
+    b"  max_queue_size = 10",
+    b"    deeper",
+    b"\tsso_region = not here",
+    b"sso_session = s",
+    b"sso_account_id = 123456789012",
+    b"sso_account_id=000000000001 ; spare",
+    b"sso_role_name = Admin",
+    "SSO_Role_Name: Röle with blanks".encode(),
+    b"sso_start_url = https://d-1.awsapps.com/start/#",
+    b"sso_start_url = https://d-1.awsapps.com/start",
+    b"sso_region = eu-west-1",
+    b"sso_registration_scopes = sso:account:access",
+    b"  sso_account_id = 123456789012",
+    b"credential_process = /bin/mine --x",
+    b"credential_process =",
+    b"credential_process = /old/credhelper/credential-process s 1 r",
+    b"credential_process = /home/b/.local/share/credhelper/credential-process s 123456789012 Admin",
+    b"role_arn = arn:aws:iam::1:role/x",
+    b"aws_access_key_id = AK",
+    b"#credhelper: added",
+    b"#credhelper: sso_session = s",
+    b"#credhelper: sso_account_id = 123456789012",
+    b"#credhelper: sso_role_name = Admin",
+    b"#credhelper: added section 00000000, blank line",
+    b"# a comment: with a colon",
+    b"  ; sso_region = commented",
+    b"",
+    b" \t ",
+    b"= nameless",
+    b"in valid = x",
+    b"junk",
+    b"\x00",
+    "\u00a0sso_region = x".encode(),
+    "\u2028".encode(),
+    "\u0085x = y".encode(),
+    b"\x0b",
+    b"\x1c",
+    b"\xff = \xfe",
+    b"\xef\xbb\xbf",
+)
+_SESSION = b"[sso-session s]\nsso_start_url = https://d-1.awsapps.com/start/\nsso_region = eu-west-1\n"
+_OF_SESSION = b"sso_session = s\nsso_account_id = 123456789012\nsso_role_name = Admin\n"
+_LEGACY = (
+    b"sso_start_url = https://d-1.awsapps.com/start/#\nsso_region = eu-west-1\n"
+    b"sso_account_id = 123456789012\nsso_role_name = Admin\n"
+)
+_FILE = Path(tempfile.gettempdir()) / f"credhelper-fuzz-{os.getpid()}"
+
+
+def seeds() -> list[bytes]:
+    """Small files as people have them."""
+    return [
+        b"",
+        b"[default]\nregion = eu-west-1\n",
+        b"[profile a]\n" + _OF_SESSION + _SESSION,
+        b"[profile a]\r\n" + _LEGACY.replace(b"\n", b"\r\n"),
+        b"[default]\n" + _LEGACY + b"s3 =\n  a = b\n\n[profile b]\n  " + _LEGACY.replace(b"\n", b"\n  ").rstrip(),
+        b"[profile 'a b'] # c\n" + _OF_SESSION + b"[profile a]\nrole_arn = x\nsource_profile = a b\n" + _SESSION,
+        b"[profile a]\n#credhelper: added\n"
+        b"credential_process = /x/credhelper/credential-process s 123456789012 Admin\n"
+        b"#credhelper: sso_session = s\n#credhelper: sso_account_id = 123456789012\n"
+        b"#credhelper: sso_role_name = Admin\n" + _SESSION,
+    ]
+
+
+def lines(data: bytes) -> list[bytes]:
+    """Lines as Python's text mode sees them, ends included; by other means than the reader's own."""
+    found, start = [], 0
+    for at, byte in enumerate(data):
+        if byte == 10 or (byte == 13 and data[at + 1 : at + 2] != b"\n"):
+            found.append(data[start : at + 1])
+            start = at + 1
+    return [*found, data[start:]] if start < len(data) else found
+
+
+def as_botocore(data: bytes) -> dict[str, Any] | None:
+    """What botocore, and so the AWS CLI and boto3, reads in these bytes; None where it refuses them."""
+    _FILE.write_bytes(data)
+    try:
+        return load_config(str(_FILE))
+    except (ConfigParseError, configparser.Error, ValueError, AttributeError):
+        return None
+    finally:
+        _FILE.unlink()
