@@ -185,7 +185,7 @@ class IdentityCenter:
                 access_key_id=_text(credentials, "accessKeyId"),
                 secret_access_key=_text(credentials, "secretAccessKey"),
                 session_token=_text(credentials, "sessionToken"),
-                expires_at=float(math.floor(end - min(_LAST_MOMENT, lifetime / 3))),
+                expires_at=float(math.ceil(end - min(_LAST_MOMENT, lifetime / 3))),
                 lifetime=lifetime,
             )
 

@@ -20,7 +20,7 @@ SHORT_ANSWER_PAUSE = 60.0
 FAILURE_PAUSE = 10.0
 # Nobody is given credentials that end within this time, by the end that callers are told: botocore says "refreshed
 # credentials are still expired" where a person should read what to do.
-_LAST_MOMENT = 1.0
+_LAST_MOMENT = 0.5
 # No pause of the background is longer; one that seems to be was set before the clock was put back.
 LONGEST_PAUSE = 60.0
 # A refusal (no access to that role) is believed for this long, so that a loop of callers is one call.

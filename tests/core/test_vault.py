@@ -59,9 +59,9 @@ def test_margin_decides(lifetime: float, age: float, choice: str) -> None:
 
 def test_what_lives_can_still_be_served_when_nothing_better_can_be_had() -> None:
     vault = filled()
-    assert vault.live(KEY, NOW + HOUR - 1.1) is not None
-    assert vault.live(KEY, NOW + HOUR - 1) is None, "a caller has yet to look at them"
-    assert vault.ask(KEY, NOW + HOUR - 1) == "fetch"
+    assert vault.live(KEY, NOW + HOUR - 0.6) is not None
+    assert vault.live(KEY, NOW + HOUR - 0.5) is None, "a caller has yet to look at them"
+    assert vault.ask(KEY, NOW + HOUR - 0.5) == "fetch"
 
 
 def short_answers(vault: Vault, asks: list[float], expires_at: float) -> list[float]:
@@ -88,15 +88,15 @@ def test_very_short_lives_are_asked_for_once_in_a_third_of_them() -> None:
         now = NOW + second
         if vault.ask(KEY, now) == "fetch":
             fetches.append(second)
-            # Whatever comes has 11 seconds, more than a third of its 30, and is over a second early.
-            vault.keep(KEY, RoleCredentials("A", "s", "t", now + 11, 30), now)
+            # Whatever comes has 10.5 seconds, more than a third of its 30, and is over half a second early.
+            vault.keep(KEY, RoleCredentials("A", "s", "t", now + 10.5, 30), now)
     assert all(later - earlier >= 9.5 for earlier, later in itertools.pairwise(fetches))
 
 
 @given(st.lists(st.floats(0, 7200), min_size=1, max_size=200), st.floats(60, 7200))
 def test_at_most_one_fetch_in_a_minute_while_something_lives(offsets: list[float], end: float) -> None:
     fetches = short_answers(Vault(), [NOW + offset for offset in sorted(offsets)], NOW + end)
-    living = [now for now in fetches if now < NOW + end - 1]
+    living = [now for now in fetches if now < NOW + end - 0.5]
     assert all(later - earlier >= 60 for earlier, later in itertools.pairwise(living))
 
 
@@ -296,4 +296,4 @@ def test_what_was_asked_for_before_the_clock_was_put_back_is_not_kept_for_longer
     vault.ask(KEY, NOW + 100 * HOUR)
     vault.keep(KEY, credentials(NOW, 12 * HOUR), NOW)
     vault.purge(NOW)
-    assert vault.next_due(NOW) == NOW + 12 * HOUR - 1
+    assert vault.next_due(NOW) == NOW + 12 * HOUR - 0.5
