@@ -168,6 +168,9 @@ class Login:
         """Whether nothing needs to be done, after a silent renewal where that helps; says so."""
         found = self._find()
         if renewable(found, self._desk.clock.now()) and not suffices(found, self._desk.clock.now()):
+            # The daemon's word saves a person the seconds that a refused renewal takes.
+            if self._is_refused():
+                return False
             found = self._renewed(found)
         now = self._desk.clock.now()
         cap_at = self._cap_at(found)
