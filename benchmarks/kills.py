@@ -1,0 +1,290 @@
+"""SIGKILL in the middle of renewals: `python -m benchmarks.kills [--count N] [--worlds N] [--window N]`.
+
+Half of the worlds rotate refresh tokens, half do not. In each, a helper call makes the daemon renew its session's
+token, and the daemon is killed at a random moment of that: before the request, between request and reply, between
+reply and write, during the write. Then the token file must be whole, the very call whose daemon was killed and the
+next one must be served, and nothing half-written may be left. Where AWS does not rotate, no session may be lost;
+where it does, one is lost where AWS had taken the request and the daemon had not yet written the answer down, and is
+logged in to again. `--window` adds how long that is after AWS has answered (`benchmarks/window.py`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import random
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.window import SESSION, Home, home, line, measure
+from credhelper import resources
+from credhelper.agent import Agent
+from credhelper.daemon.singleton import is_free
+from credhelper.files import TEMPORARY
+from credhelper.standin import Fault, Settings, StandIn
+
+RENEW, REFRESH = "CreateToken", "refresh_token"
+FIELDS = {
+    "startUrl",
+    "region",
+    "accessToken",
+    "expiresAt",
+    "clientId",
+    "clientSecret",
+    "registrationExpiresAt",
+    "refreshToken",
+}
+# Where a kill fell.
+BEFORE, ASKED, ANSWERED, WRITING, WRITTEN = (
+    "before the request",
+    "between request and reply",
+    "between reply and write",
+    "during the write",
+    "after the rename",
+)
+PLACES = (BEFORE, ASKED, ANSWERED, WRITING, WRITTEN)
+# What a kill is aimed at, and how often: the moments around the reply are the interesting ones.
+_AIMS = {"draft": 0.15, "request": 0.2, "reply": 0.5, "any": 0.15}
+_LIFETIME = 3
+_ROLE = "AWSAdministratorAccess"
+_PATIENCE = 15.0
+_ON_ITS_WAY = 0.1
+_LOGIN_NEEDED = 3
+
+
+@dataclass
+class Tally:
+    """What came of the kills of one world or of several.
+
+    Attributes:
+        kills, lost: by where they fell.
+        wrong: what must not be.
+    """
+
+    kills: Counter[str] = field(default_factory=Counter)
+    lost: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+
+    def add(self, other: Tally) -> None:
+        self.kills += other.kills
+        self.lost += other.lost
+        self.wrong += other.wrong
+
+
+class Killer:
+    """One world, in which the daemon is killed again and again."""
+
+    def __init__(self, made: Home, standin: StandIn, *, rotate: bool, seed: int) -> None:
+        self.tally = Tally()
+        self._home = made
+        self._standin = standin
+        self._agent = Agent(made.paths, made.environ)
+        self._rotate = rotate
+        self._random = random.Random(seed)  # noqa: S311 - moments, not secrets
+        self._account = 0
+        resources.install_helper(made.paths)
+        self._agent.start()
+
+    def kill_once(self) -> None:
+        """One renewal, one kill, and what must hold afterwards."""
+        standin = self._standin
+        aim = self._random.choices(list(_AIMS), list(_AIMS.values()))[0]
+        pid = json.loads(self._agent.call("ping"))["pid"]
+        before = self._home.token_file.read_bytes()
+        standin.clear_calls()
+        standin.expire_access_tokens()  # so that the next call needs a renewal
+        if aim == "request":
+            standin.fault(RENEW, Fault.slow(self._random.uniform(0.02, 0.1)), times=1, detail=REFRESH)
+        caller = self._call()
+        self._wait_for(aim)
+        answered = any(call.done for call in standin.calls(RENEW, detail=REFRESH))
+        os.kill(pid, signal.SIGKILL)
+        killed_at = time.time()
+        self._until(lambda: is_free(self._home.paths), "the killed daemon to be gone")
+        drafts = self._drafts()
+        written = self._home.token_file.read_bytes() != before
+        broken = self._what_is_wrong_with_the_file()
+        status, text = _end(caller)  # by now what the killed daemon had sent has arrived
+        if written:
+            place = WRITTEN
+        elif answered:
+            place = WRITING if any(drafts.values()) else ANSWERED
+        else:
+            place = ASKED if self._had_asked(killed_at, lost=status == _LOGIN_NEEDED) else BEFORE
+        self.tally.kills[place] += 1
+        if broken:
+            self._wrong(place, broken)
+        self._check_answers(status, text, place)
+        if left := set(drafts) & set(self._drafts()):
+            self._wrong(place, f"{len(left)} half-written files were not cleaned away")
+
+    def stop(self) -> None:
+        """End the daemon, if there is one."""
+        if self._agent.running():
+            self._agent.call("stop")
+            self._until(lambda: is_free(self._home.paths), "the daemon to end")
+
+    def _call(self) -> subprocess.Popen[bytes]:
+        """A helper call for a role that nobody has asked for."""
+        self._account += 1
+        return self._helper(self._account)
+
+    def _helper(self, number: int) -> subprocess.Popen[bytes]:
+        command = [str(self._home.paths.helper), SESSION, str(100_000_000_000 + number), _ROLE]
+        return subprocess.Popen(command, env=self._home.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def _wait_for(self, aim: str) -> None:
+        if aim == "any":
+            time.sleep(self._random.uniform(0.0, 0.06))
+            return
+        if aim == "draft":
+            self._until(self._drafts, "a renewal to begin")
+            _spin(self._random.uniform(0.0, 0.002))
+            return
+        done = None if aim == "request" else True
+        self._standin.wait_for(RENEW, detail=REFRESH, done=done, timeout=_PATIENCE)
+        _spin(self._random.uniform(0.0, 0.02 if aim == "request" else 0.003))
+
+    def _had_asked(self, killed_at: float, *, lost: bool) -> bool:
+        """Whether the killed daemon's request had left: the next one's cannot come as quickly."""
+        calls = self._standin.calls(RENEW, detail=REFRESH)
+        return bool(calls) and (calls[0].time < killed_at + _ON_ITS_WAY or (lost and len(calls) > 1))
+
+    def _drafts(self) -> dict[str, bool]:
+        """The names of half-written files, and whether anything was written yet."""
+        found = {}
+        for entry in os.scandir(self._home.paths.token_cache):
+            if entry.name.startswith(TEMPORARY):
+                try:
+                    found[entry.name] = entry.stat().st_size > 0
+                except FileNotFoundError:
+                    continue
+        return found
+
+    def _what_is_wrong_with_the_file(self) -> str | None:
+        try:
+            content = json.loads(self._home.token_file.read_bytes())
+        except (OSError, ValueError) as error:
+            return f"the token file is not whole: {type(error).__name__}"
+        if missing := FIELDS - {name for name, value in content.items() if isinstance(value, str) and value}:
+            return f"the token file lacks {sorted(missing)}"
+        mode = stat.S_IMODE(self._home.token_file.stat().st_mode)
+        return None if mode == 0o600 else f"the token file has mode {mode:o}"
+
+    def _check_answers(self, status: int, text: str, place: str) -> None:
+        """The call whose daemon was killed, and the next one; a lost session is logged in to again."""
+        if status == _LOGIN_NEEDED:
+            if not self._rotate or place in {BEFORE, WRITTEN}:
+                self._wrong(place, f"a session was lost that should not have been: {text}")
+            self.tally.lost[place] += 1
+            self._log_in()
+        elif status != 0:
+            self._wrong(place, f"the call whose daemon was killed failed: exit {status}: {text}")
+        status, text = _end(self._helper(self._account))
+        if status != 0:
+            self._wrong(place, f"the next call failed: exit {status}: {text}")
+            self._log_in()
+
+    def _log_in(self) -> None:
+        self._home.write_token(self._standin.seed_session())
+        self._agent.call("reload", start=True, timeout=_PATIENCE)
+
+    def _wrong(self, place: str, what: str) -> None:
+        self.tally.wrong.append(f"killed {place}, {'with' if self._rotate else 'without'} rotation: {what}")
+
+    @staticmethod
+    def _until(predicate: Any, what: str) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while not predicate():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"waited {_PATIENCE:.0f} s for {what}")
+            time.sleep(0.0002)
+
+
+def _end(helper: subprocess.Popen[bytes]) -> tuple[int, str]:
+    """How a helper call ended: its exit code, 0 only with right credentials, and what it said."""
+    output, error = helper.communicate(timeout=60)
+    if helper.returncode == 0:
+        if error or "AccessKeyId" not in json.loads(output):
+            return 1, error.decode() or "no credentials"
+        return 0, ""
+    return helper.returncode, error.decode().strip()
+
+
+def _spin(seconds: float) -> None:
+    """Wait without giving the processor away: a sleep is far too coarse."""
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        pass
+
+
+def kill_in_world(count: int, rotate: bool, seed: int) -> Tally:
+    """Kill so many times in a world of its own."""
+    settings = Settings(token_lifetime=_LIFETIME, rotate_refresh_tokens=rotate, accounts=count + 1)
+    with StandIn(settings) as standin, home(standin.url, standin.seed_session()) as made:
+        killer = Killer(made, standin, rotate=rotate, seed=seed)
+        try:
+            for _ in range(count):
+                killer.kill_once()
+        finally:
+            killer.stop()
+        return killer.tally
+
+
+def run(count: int, worlds: int, seed: int) -> dict[bool, Tally]:
+    """Kill `count` times in all, in `worlds` (an even number) at once; the tallies by rotation."""
+    sums = {False: Tally(), True: Tally()}
+    with ProcessPoolExecutor(worlds, multiprocessing.get_context("spawn")) as pool:
+        started = [
+            (bool(number % 2), pool.submit(kill_in_world, share, bool(number % 2), seed + number))
+            for number, share in enumerate(_shares(count, worlds))
+        ]
+        for rotate, future in started:
+            sums[rotate].add(future.result())
+    return sums
+
+
+def _shares(count: int, worlds: int) -> Iterable[int]:
+    return [count // worlds + (number < count % worlds) for number in range(worlds)]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=500, help="kills in all")
+    parser.add_argument("--worlds", type=int, default=2, help="at once; an even number")
+    parser.add_argument("--window", type=int, default=500, help="renewals to measure the window by; 0: none")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    if options.worlds < 2 or options.worlds % 2:
+        parser.error("the number of worlds must be even")
+    began = time.monotonic()
+    tallies = run(options.count, options.worlds, options.seed)
+    seconds = time.monotonic() - began
+    print(f"{options.count} kills in {seconds:.0f} s (seed {options.seed})")
+    print(f"{'killed':28} {'without rotation':>22} {'with rotation':>22}")
+    print(f"{'':28} {'kills':>11}{'lost':>11} {'kills':>11}{'lost':>11}")
+    for place in PLACES:
+        cells = [f"{tally.kills[place]:11}{tally.lost[place]:11}" for tally in tallies.values()]
+        print(f"{place:28} {' '.join(cells)}")
+    totals = [f"{tally.kills.total():11}{tally.lost.total():11}" for tally in tallies.values()]
+    print(f"{'in all':28} {' '.join(totals)}")
+    if options.window:
+        print(line(measure(options.window)))
+    wrong = [problem for tally in tallies.values() for problem in tally.wrong]
+    for problem in wrong:
+        print(problem, file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
