@@ -9,6 +9,7 @@ import logging.handlers
 import os
 import resource
 import signal
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -22,6 +23,9 @@ from credhelper.paths import Paths
 
 _LOG_SIZE = 1_000_000
 _WANTED_DESCRIPTORS = 16384
+# Seconds after which a thread that waits for the interpreter gets its turn, a fifth of Python's own: the one that
+# holds a renewed token must write it down, also while the event loop answers a thousand callers.
+SWITCH_INTERVAL = 0.001
 # How long a second daemon waits for the first, which has the lock, to publish its address or to end.
 _NEIGHBOUR_WITHIN = 5.0
 # And where the first has published an address at which nobody answers: it is ending, or in a container that shares
@@ -49,6 +53,7 @@ def run(
         harden()
         make_room()
         reset_signals()
+        sys.setswitchinterval(SWITCH_INTERVAL)
         if ready_fd is not None:
             with contextlib.suppress(OSError):  # only root may go back up
                 os.setpriority(os.PRIO_PROCESS, 0, 0)
