@@ -62,7 +62,8 @@ class World:
                 continue  # a damaged list; no such file can exist
             signature = self._signature(path)
             known = found.get(path)
-            if known is None or known.signature != signature:
+            # A mode that is mended shows in no signature.
+            if known is None or known.signature != signature or known.problem:
                 try:
                     found[path] = self._read(path, signature)
                 except Exception as error:  # noqa: BLE001 - one file's surprise must harm no other

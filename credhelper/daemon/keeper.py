@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from credhelper import files
 from credhelper.aws import renewal
 from credhelper.aws.centers import Centers
 from credhelper.aws.records import LoginRecords
@@ -88,7 +89,7 @@ class Keeper:
         self._fetch_failure: str | None = None
         self._save_failure: str | None = None
         self._failed_by_aws = False
-        self._signature: tuple[int, int, int] | None = None
+        self._signature: tuple[int, int, int, int] | None = None
         self._takes = 0
         # The own access token that AWS refused to renew, with the reason, and those that it no longer accepts.
         # They are remembered while another login's token is in use.
@@ -148,13 +149,14 @@ class Keeper:
         """Whether the token file is another than at the last look; costs one `stat`."""
         return self._stat() != self._signature
 
-    def _stat(self) -> tuple[int, int, int] | None:
-        key = self._found.key if self._found is not None else self.session.cache_key
+    def _stat(self) -> tuple[int, int, int, int] | None:
+        path = self._tools.cache.path(self._found.key if self._found is not None else self.session.cache_key)
         try:
-            status = self._tools.cache.path(key).stat()
+            status = path.stat()
         except OSError:
-            return None
-        return (status.st_mtime_ns, status.st_size, status.st_ino)
+            # That the folder is there, without the file, is news where it was not.
+            return (0, 0, 0, 0) if files.is_folder(path.parent) else None
+        return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
 
     def worth_a_look(self) -> bool:
         """Whether the file has changed, or a token of another login might have appeared."""

@@ -26,7 +26,7 @@ from watchdog.events import (
 from watchdog.observers import Observer
 
 from credhelper.core.trouble import Trouble
-from credhelper.files import TEMPORARY
+from credhelper.files import TEMPORARY, is_folder
 
 if TYPE_CHECKING:
     from watchdog.observers.api import ObservedWatch
@@ -146,7 +146,7 @@ class Watcher:
 
 
 def _existing(folder: Path) -> Path:
-    while not folder.is_dir() and folder != folder.parent:
+    while not is_folder(folder) and folder != folder.parent:
         folder = folder.parent
     return folder
 

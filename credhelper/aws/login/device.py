@@ -82,7 +82,8 @@ def _too_late() -> LoginFailed:
 def _passing(error: UpstreamError) -> bool:
     """Whether the next poll may go better."""
     return (
-        error.code in {"AuthorizationPendingException", UpstreamError.OFFLINE, UpstreamError.PORTAL}
+        error.code
+        in {"AuthorizationPendingException", UpstreamError.OFFLINE, UpstreamError.PORTAL, UpstreamError.GARBAGE}
         or error.status == 429
         or error.status >= 500
         or error.code in {"TooManyRequestsException", "InternalServerException"}
