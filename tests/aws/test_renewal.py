@@ -434,3 +434,20 @@ def test_secrets_are_in_no_repr(machine: Machine, full_disk: pytest.MonkeyPatch)
     machine.hands.forward(3000)
     shown = repr(renew(machine))
     assert not any(secret in shown for secret in machine.standin.secrets())
+
+
+def test_another_client_that_has_won_may_take_its_time_to_write(machine: Machine) -> None:
+    """AWS has given the successor to somebody else, who is about to write it down."""
+    machine.log_in()
+    machine.hands.forward(3000)
+    machine.standin.fault("CreateToken", Fault.error("InvalidGrantException"), times=1)
+    with ThreadPoolExecutor(1) as pool:
+        ours = pool.submit(renew, machine)
+        machine.standin.wait_for("CreateToken", detail=REFRESHES)
+        whole = json.dumps(machine.standin.seed_session()).encode()
+        machine.token_file.write_bytes(whole[:60])  # in place and in steps, as the AWS CLI does
+        machine.token_file.write_bytes(whole)
+        outcome = ours.result(10)
+    assert outcome.result is Result.ADOPTED
+    assert outcome.token.access_token == json.loads(whole)["accessToken"]
+    assert refreshes(machine) == 1

@@ -556,3 +556,23 @@ def test_own_token_that_cannot_be_renewed_any_more_gives_way_to_a_legacy_one(cac
     assert found(NOW, refused="own", rejected={"own"}) == "legacy"
     assert found(NOW, rejected={"own"}) == "own"  # it can be renewed
     assert found(NOW + 9001, refused="own") == "own"
+
+
+def test_drafts_that_nobody_is_at_work_on_are_removed_at_once(cache: TokenCache) -> None:
+    """A process that was killed left them; whoever lives and writes holds the lock."""
+    dead, alive = (cache.folder / f".credhelper-{cache.path(key).stem}-abc" for key in ("killed", "writing"))
+    for draft in (dead, alive):
+        draft.write_bytes(b"half")
+    with cache.lock("writing"):
+        cache.remove_leftovers()
+        assert not dead.exists()
+        assert alive.exists()
+    cache.remove_leftovers()
+    assert not alive.exists()
+
+
+def test_the_next_writer_removes_what_a_killed_one_left(cache: TokenCache) -> None:
+    left = cache.folder / f".credhelper-{cache.path('s').stem}-abc"
+    left.write_bytes(b"half")
+    with cache.lock("s"), cache.draft("s"):
+        assert not left.exists()
