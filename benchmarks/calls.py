@@ -57,7 +57,9 @@ def one_role(world: World, rounds: int) -> Section:
         timed(name, values, floor, most_ratio=1.3 if name == _WARM else None) for name, values in times.items()
     ]
     section.rows += [
-        timed(name, values, slowly[_FLOOR], note=notes[name]) for name, values in slowly.items() if name != _FLOOR
+        timed(name, values, slowly[_FLOOR], note=notes[name]) if values else Row(name, note="it failed in a round")
+        for name, values in slowly.items()
+        if name != _FLOOR
     ]
     section.rows += missing
     return section
@@ -65,9 +67,9 @@ def one_role(world: World, rounds: int) -> Section:
 
 def _turns(program: Program) -> list[tuple[str, Task]]:
     warm = process(program.command, program.environ)
-    turns = [(f"{program.name}, from its cache", Task(warm.run, before=warm.run, every=2))]
+    turns = [(f"{program.name}, from its cache", Task(warm.run, every=2, foreign=True))]
     if program.forget is not None:
-        turns.append((f"{program.name}, cold", Task(warm.run, before=program.forget, every=2)))
+        turns.append((f"{program.name}, cold", Task(warm.run, before=program.forget, every=2, foreign=True)))
     return turns
 
 

@@ -67,7 +67,7 @@ def programs(world: World, top: Path) -> Iterator[Program | Missing]:
             program = make(name, _home(world, home), environ, world)
             try_out(program.command, program.environ)
         except Unusable as reason:
-            yield Missing(name, str(reason))
+            yield Missing(name, _reason(reason, home))
         else:
             yield program
 
@@ -100,7 +100,7 @@ def _sso_util(name: str, paths: Paths, environ: Mapping[str, str], _world: World
 
 
 def _granted(name: str, paths: Paths, environ: Mapping[str, str], world: World) -> Program:
-    folder = paths.home / ".granted"
+    folder = paths.home / ".dgranted"  # where one that is built from its source looks
     folder.mkdir()
     (folder / "config").write_text('DefaultBrowser = "STDOUT"\n[Keyring]\nBackend = "file"\n')
     command = [str(peers.executable("granted")), "credential-process", "--profile", _URL_PROFILE]
@@ -139,7 +139,7 @@ def _aws_sso_cli(name: str, paths: Paths, environ: Mapping[str, str], world: Wor
     folder.mkdir()
     (folder / "config.yaml").write_text(
         f"SSOConfig:\n  Default:\n    SSORegion: {world.token['region']}\n    StartUrl: {world.token['startUrl']}\n"
-        "DefaultSSO: Default\nSecureStore: json\nCacheRefresh: -1\nUrlAction: exec\n"
+        "    MaxRetry: 1\nDefaultSSO: Default\nSecureStore: json\nCacheRefresh: -1\nUrlAction: exec\n"
         "UrlExecCommand: [/bin/true, '%s']\n"
     )
     command = [str(peers.executable("aws-sso")), "process", "--account", ACCOUNT, "--role", ROLE]
@@ -184,8 +184,13 @@ def _why_not(command: Sequence[str], environ: Mapping[str, str]) -> str:
     try:
         try_out(command, environ)
     except Unusable as reason:
-        return str(reason)
-    return "not tried"
+        return _reason(reason, Path(environ["HOME"]))
+    return "it can ask the stand-in, but has no turn of its own here for that"
+
+
+def _reason(reason: Unusable, home: Path) -> str:
+    said = str(reason).replace(str(home), "~")
+    return f"it asks AWS's own address, whatever the environment says: {said}" if ".amazonaws.com" in said else said
 
 
 _MAKERS: Mapping[str, Callable[[str, Paths, Mapping[str, str], World], Program]] = {

@@ -24,26 +24,36 @@ class Task:
         run: is timed.
         before: prepares a turn, untimed.
         every: it has its turn in each so many rounds, for what takes long.
+        foreign: somebody else's program, whose failure must not end the run; it has no more turns then.
     """
 
     run: Callable[[], object]
     before: Callable[[], object] | None = None
     every: int = 1
+    foreign: bool = False
 
 
 def interleaved(tasks: Mapping[str, Task], rounds: int, *, warm_up: int = 1) -> dict[str, list[float]]:
-    """Seconds of each task in each of its rounds. Raises what a task raises."""
+    """Seconds of each task in each of its rounds; none of a foreign one that failed. Raises what others raise."""
     times: dict[str, list[float]] = {name: [] for name in tasks}
+    failed = set()
     for number in range(-warm_up, rounds):
         for name, task in tasks.items():
-            if number > 0 and number % task.every:
+            if name in failed or (number > 0 and number % task.every):
                 continue
             if task.before is not None:
                 task.before()
             begin = time.perf_counter()
-            task.run()
-            if number >= 0:
-                times[name].append(time.perf_counter() - begin)
+            try:
+                task.run()
+            except (OSError, subprocess.SubprocessError):
+                if not task.foreign:
+                    raise
+                failed.add(name)
+                times[name].clear()
+            else:
+                if number >= 0:
+                    times[name].append(time.perf_counter() - begin)
     return times
 
 

@@ -13,7 +13,7 @@ from benchmarks import __main__ as command
 from benchmarks import idle, peers
 from benchmarks.crowd import Crowd, run_crowd
 from benchmarks.idle import Rest
-from benchmarks.rounds import Task, Unusable, interleaved, try_out
+from benchmarks.rounds import Task, Unusable, interleaved, process, try_out
 from benchmarks.table import Row, Section, duration, render, timed
 from tests.support import Processes
 from tests.waiting import wait_until
@@ -93,6 +93,16 @@ def test_tasks_take_turns() -> None:
     times = interleaved(tasks, 3, warm_up=1)
     assert seen == ["before a", "a", "b", "before a", "a", "b", "before a", "a", "before a", "a", "b"]
     assert {name: len(values) for name, values in times.items()} == {"a": 3, "b": 2}
+
+
+def test_only_the_failure_of_a_foreign_program_is_borne() -> None:
+    failing = process([sys.executable, "-c", "raise SystemExit(1)"], os.environ)
+    seen: list[str] = []
+    tasks = {"theirs": Task(failing.run, foreign=True), "ours": Task(lambda: seen.append("ours"))}
+    assert interleaved(tasks, 2)["theirs"] == []
+    assert seen == ["ours"] * 3
+    with pytest.raises(subprocess.CalledProcessError):
+        interleaved({"ours": failing}, 1)
 
 
 @pytest.mark.parametrize(
