@@ -29,7 +29,7 @@ from credhelper.core.trouble import Trouble
 from credhelper.files import TEMPORARY, is_folder
 
 if TYPE_CHECKING:
-    from watchdog.observers.api import ObservedWatch
+    from watchdog.observers.api import BaseObserver, ObservedWatch
 
 _LOG = logging.getLogger(__name__)
 
@@ -88,11 +88,20 @@ class Watcher:
 
     def __init__(self, notify: Callable[[], None]) -> None:
         self._handler = _Handler(notify)
-        self._observer = Observer()
+        self._observer: BaseObserver | None = None
         self._watches: dict[Path, _Watch] = {}
         self._trouble = Trouble()
         self._lock = threading.Lock()
-        self._observer.start()
+        with contextlib.suppress(OSError, RuntimeError):  # no inotify instance is left: `watch` tries again
+            self._observe()
+
+    def _observe(self) -> BaseObserver:
+        """The running observer. Raises OSError, RuntimeError where there can be none."""
+        if self._observer is None:
+            observer = Observer()
+            observer.start()
+            self._observer = observer
+        return self._observer
 
     def watch(self, folders: Collection[Path], files: Collection[Path], names: Collection[Path] = ()) -> None:
         """Watch these folders and files and no others, and whether the folders and these names are replaced.
@@ -118,7 +127,7 @@ class Watcher:
         for path, known in list(self._watches.items()):
             if wanted.get(path) is not known.names_only or _inode(path) != known.inode:
                 with contextlib.suppress(Exception):  # the folder may have gone, and its watch with it
-                    self._observer.unschedule(known.watch)
+                    self._observe().unschedule(known.watch)
                 del self._watches[path]
         problem = None
         for path in wanted.keys() - self._watches.keys():
@@ -126,7 +135,7 @@ class Watcher:
             if present is None:
                 continue
             try:
-                watch = self._observer.schedule(
+                watch = self._observe().schedule(
                     self._handler, os.fspath(path), recursive=False, event_filter=_NAMES if names_only else None
                 )
             except (OSError, RuntimeError) as error:  # no more inotify watches, instances, descriptors, threads
@@ -141,8 +150,9 @@ class Watcher:
 
     def close(self) -> None:
         """End the watcher's threads."""
-        self._observer.stop()
-        self._observer.join(timeout=2.0)
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer.join(timeout=2.0)
 
 
 def _existing(folder: Path) -> Path:
