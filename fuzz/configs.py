@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import io
 import os
 import tempfile
 from pathlib import Path
@@ -96,13 +97,8 @@ def seeds() -> list[bytes]:
 
 
 def lines(data: bytes) -> list[bytes]:
-    """Lines as Python's text mode sees them, ends included; by other means than the reader's own."""
-    found, start = [], 0
-    for at, byte in enumerate(data):
-        if byte == 10 or (byte == 13 and data[at + 1 : at + 2] != b"\n"):
-            found.append(data[start : at + 1])
-            start = at + 1
-    return [*found, data[start:]] if start < len(data) else found
+    """Lines as Python's text mode sees them, ends included; by that mode itself."""
+    return [line.encode("latin-1") for line in io.StringIO(data.decode("latin-1"), newline="")]
 
 
 def as_botocore(data: bytes) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from credhelper.aws.config.document import strip_inline_comment
 from credhelper.aws.config.reader import ConfigFile
 from fuzz import configs
 
-MAX_LEN = 400
+MAX_LEN = 300
 WORDS = configs.WORDS
 LINES = True
 seeds = configs.seeds

@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 import tempfile
+import zlib
 from pathlib import Path
 
 from credhelper import client
@@ -121,8 +122,9 @@ def one(data: bytes) -> None:
         _check(reply)
     assert not _daemon.app._leases._released, "a lease outlived its connection"
     _daemon.app._stopping = False
-    (pong,) = _daemon.say([client.encode_request(b"ping", {b"home": os.fsencode(_HOME)})])
-    assert json.loads(pong[5:])["running"]
+    if not zlib.crc32(data) % 16:
+        (pong,) = _daemon.say([client.encode_request(b"ping", {b"home": os.fsencode(_HOME)})])
+        assert json.loads(pong[5:])["running"]
     assert not _daemon.complaints.found, _daemon.complaints.found[0]
 
 

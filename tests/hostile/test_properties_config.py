@@ -46,13 +46,13 @@ def test_reading(data: bytes) -> None:
     reader.one(data)
 
 
-@settings(max_examples=200)
+@settings(max_examples=150)
 @given(anything | changed_since(), st.booleans())
 def test_editing(data: bytes, force: bool) -> None:
     editor.check(data, force=force)
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(changed_since())
 def test_what_was_changed_since_can_be_enabled_and_disabled_and_stays(data: bytes) -> None:
     there = data
