@@ -49,14 +49,15 @@ def choose_view(environ: Mapping[str, str]) -> View:
     # Not `console.is_terminal`: FORCE_COLOR makes that true for a file, too.
     if sys.stdout.isatty() and not console.is_dumb_terminal and environ.get("TERM") and fits:
         return LiveView(console)
-    return PlainView(min(console.width, _WIDEST) if sys.stdout.isatty() else _WIDEST)
+    return PlainView(console.width if sys.stdout.isatty() else None)
 
 
 class PlainView:
-    """One line for each event, without any escape code; text is wrapped at `width` columns."""
+    """One line for each event, without any escape code; all is wrapped where `width`, a terminal's, is given."""
 
-    def __init__(self, width: int = _WIDEST) -> None:
-        self._width = width
+    def __init__(self, width: int | None = None) -> None:
+        self._wraps = width is not None
+        self._width = min(width or _WIDEST, _WIDEST)
         self._step = 0
         self._shown = 0
         self._config: Any = ()
@@ -70,7 +71,8 @@ class PlainView:
     def show(self, board: Board) -> None:
         if board.step != self._step:
             self._step = board.step
-            click.echo(f"\nStep {board.step} of {STEPS}: {board.title}")
+            click.echo()
+            click.echo(textwrap.fill(f"Step {board.step} of {STEPS}: {board.title}", self._width))
             click.echo(textwrap.fill(board.text, self._width, initial_indent="  ", subsequent_indent="  "))
         if board.config is not self._config:
             self._config = board.config
@@ -78,7 +80,9 @@ class PlainView:
                 click.echo(f"  {'+' if new else '|'} {line}".rstrip())
         for event in board.events[self._shown :]:
             mark = "!" if event.kind == "bad" else " "
-            click.echo(f"{event.at:5.1f} s {mark} {printable(event.text)}")
+            line = f"{event.at:5.1f} s {mark} {printable(event.text)}"
+            # A file's lines stay whole, for whoever searches them.
+            click.echo(textwrap.fill(line, self._width, subsequent_indent=" " * 10) if self._wraps else line)
         self._shown = len(board.events)
 
 

@@ -106,19 +106,26 @@ def test_a_terminal_without_the_signs() -> None:
     assert "++xxxxxxxxxxxx  99 ok" in text
 
 
-def test_plain_lines_come_once(capsys: pytest.CaptureFixture[str]) -> None:
-    made = Board({}, step=1, title="A title", text="A text.")
-    made.say("one\x1b[31m")
-    made.text = "A text of more than twenty columns."
-    with PlainView(20) as view:
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (None, "\nStep 1 of 6: A title\n  A text of words.\n  0.0 s   one\\x1b[31m and more\n  0.0 s ! two\n"),
+        (
+            22,
+            "\nStep 1 of 6: A title\n  A text of words.\n  0.0 s   one\\x1b[31m\n          and more\n  0.0 s ! two\n",
+        ),
+    ],
+)
+def test_plain_lines_come_once(width: int | None, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+    made = Board({}, step=1, title="A title", text="A text of words.")
+    made.say("one\x1b[31m and more")
+    with PlainView(width) as view:
         view.show(made)
         made.problem("two")
         made.problem("two")
         view.show(made)
         view.show(made)
-    assert capsys.readouterr().out == (
-        "\nStep 1 of 6: A title\n  A text of more\n  than twenty\n  columns.\n  0.0 s   one\\x1b[31m\n  0.0 s ! two\n"
-    )
+    assert capsys.readouterr().out == shown
 
 
 def test_the_summary_names_every_problem(capsys: pytest.CaptureFixture[str]) -> None:
