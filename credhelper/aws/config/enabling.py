@@ -101,8 +101,8 @@ class _Enable(Editor):
 
     def in_order(self, groups: list[Group]) -> bool:
         """Whether the profile is enabled, and nothing has happened since that calls for more than a new path."""
-        if any(group.live or group.foreign or group.stray for group in groups):
-            return False
+        if any(group.live or group.stray or (group.foreign and group.old) for group in groups):
+            return False  # a foreign process goes only where there are sso_* lines to go with it
         lines = [at for group in groups for at in (*group.ours, *(at for _, at in group.added))]
         helpers = [self.helper_line(self.lines[at]) for at in lines]
         return bool(helpers) and all(helper and self.session(helper.session) for helper in helpers)
