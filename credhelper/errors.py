@@ -6,12 +6,16 @@ needed, 70 a bug, 130 interrupted. Nothing here imports the rest of the package.
 
 from __future__ import annotations
 
+import re
+
 EXIT_OK = 0
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
 EXIT_LOGIN_NEEDED = 3
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
+
+_MAY_BE_SECRET = re.compile(r"[A-Za-z0-9_+/=.~%-]{20,}")
 
 
 class CredhelperError(Exception):
@@ -68,6 +72,8 @@ class UpstreamError(CredhelperError):
         operation: as in the service model (`CreateToken`).
         code: the service's error code, or one of `OFFLINE`, `PORTAL` and `GARBAGE` below.
         status: the HTTP status, or 0 where there was no answer.
+        detail: in whose words ever; what is long enough to be a secret is taken out, because a refusal may repeat
+            what it was sent.
     """
 
     OFFLINE = "Offline"  # no connection, a timeout, a proxy that refuses, TLS trouble
@@ -75,8 +81,25 @@ class UpstreamError(CredhelperError):
     GARBAGE = "Garbage"  # an answer that the service would not give
 
     def __init__(self, operation: str, code: str, status: int = 0, detail: str = "") -> None:
+        detail = _MAY_BE_SECRET.sub("…", detail)
         super().__init__(f"{operation}: {code}{f' ({detail})' if detail else ''}")
         self.operation = operation
         self.code = code
         self.status = status
         self.detail = detail
+
+
+def places(error: BaseException, most: int = 500) -> list[str]:
+    """Where an error came from, line by line, and what kinds of errors caused it: no values, which could be secrets.
+
+    The text of an error, too, can hold what it failed on. `most` bounds the lines.
+    """
+    import traceback  # noqa: PLC0415 - only for a bug
+
+    lines: list[str] = []
+    chain: BaseException | None = error
+    while chain is not None and len(lines) < most:  # errors can cause each other in a circle
+        lines.append(f"{type(chain).__module__}.{type(chain).__qualname__}")
+        lines += [f"  {f.filename}:{f.lineno} in {f.name}" for f in traceback.extract_tb(chain.__traceback__)]
+        chain = chain.__cause__ or chain.__context__
+    return lines

@@ -31,6 +31,28 @@ def test_text() -> None:
     assert str(errors.UpstreamError("Logout", "X", 500, "why")) == "Logout: X (why)"
 
 
+def test_what_a_refusal_repeats_is_taken_out() -> None:
+    token = "aBc-_+/=.~" * 30
+    error = errors.UpstreamError("CreateToken", "X", 400, f"the token {token} is bad, {token[:20]} too")
+    assert error.detail == "the token … is bad, … too"
+    assert token[:20] not in f"{error} {error!r} {error.args} {vars(error)}"
+
+
+def test_places_hold_no_values() -> None:
+    def fail(hush: str) -> None:
+        try:
+            int(hush)
+        except ValueError as cause:
+            raise KeyError(hush) from cause
+
+    with pytest.raises(KeyError) as caught:
+        fail("hush")
+    lines = errors.places(caught.value)
+    assert [line for line in lines if not line.startswith("  ")] == ["builtins.KeyError", "builtins.ValueError"]
+    assert lines[-1].endswith(" in fail")
+    assert "hush" not in "".join(lines)
+
+
 def imports(module: str) -> set[str]:
     """The modules of this package that one of its files imports, at any depth."""
     tree = ast.parse((PROJECT / "credhelper" / module).read_text())

@@ -137,17 +137,12 @@ def no_core_dumps() -> None:
 def _write_report(error: Exception) -> str:
     """Leave a report that may be pasted into an issue: places and types, no values, which could be secrets."""
     import platform  # noqa: PLC0415 - only for a bug
-    import traceback  # noqa: PLC0415
 
     lines = [
         f"credhelper {__version__}, Python {platform.python_version()}, {platform.platform()}",
         time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        *errors.places(error),
     ]
-    chain: BaseException | None = error
-    while chain is not None and len(lines) < 500:  # errors can cause each other in a circle
-        lines.append(f"{type(chain).__module__}.{type(chain).__qualname__}")
-        lines += [f"  {f.filename}:{f.lineno} in {f.name}" for f in traceback.extract_tb(chain.__traceback__)]
-        chain = chain.__cause__ or chain.__context__
     try:
         from credhelper import files  # noqa: PLC0415
         from credhelper.paths import Paths  # noqa: PLC0415

@@ -14,11 +14,12 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from credhelper import client, files, memory, resources
 from credhelper.agent import Agent
 from credhelper.aws.tokens import DATE_FORMAT
-from credhelper.errors import CredhelperError, DaemonUnavailable
+from credhelper.errors import CredhelperError, DaemonUnavailable, places
 from credhelper.paths import Paths
 
 _LOG_SIZE = 1_000_000
@@ -186,6 +187,18 @@ class _LogFile(logging.handlers.RotatingFileHandler):
             return True  # it could not be opened anew either
 
 
+class _Formatter(logging.Formatter):
+    """Of errors that nobody foresaw only the places and kinds are told: their texts may hold secrets."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        if record.exc_info and record.name == "asyncio":
+            record.message = record.message.partition("\n")[0]  # then come the `repr` of tasks and their results
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - as above
+        return "\n".join(["Traceback, without values:", *places(ei[1])])
+
+
 def start_log(paths: Paths, *, foreground: bool) -> None:
     """Log to `daemon.log` (0600, one old copy kept). Raises CredhelperError where it cannot be written."""
     files.make_private_folder(paths.state)
@@ -196,7 +209,7 @@ def start_log(paths: Paths, *, foreground: bool) -> None:
     handlers: list[logging.Handler] = [kept]
     if foreground:
         handlers.append(logging.StreamHandler())
-    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", DATE_FORMAT)
+    formatter = _Formatter("%(asctime)s %(levelname)s %(message)s", DATE_FORMAT)
     formatter.converter = time.gmtime
     logging.getLogger("credhelper").setLevel(logging.INFO)
     for handler in handlers:

@@ -31,7 +31,7 @@ def test_eight_days(processes: Processes) -> None:
         text=True,
     )
     output, error = process.communicate(timeout=380)
-    print(error, file=sys.stderr)  # noqa: T201 - the seed and what went wrong, shown where the test fails
+    print(error, file=sys.stderr)
     assert process.returncode == 0, error
     days: Figures = json.loads(output)
     assert [one["number"] for one in days] == list(range(1, DAYS + 1))
