@@ -346,7 +346,7 @@ def _client_error(operation: str, response: Any) -> UpstreamError:
     if code.isdecimal() and 400 <= status < 500 and status != 429:
         # The services name each refusal; this one is a proxy's or a firewall's, and says nothing of the session.
         detail = "the proxy asks for a name and a password" if status == 407 else f"somebody else answers {status}"
-        return UpstreamError(operation, UpstreamError.OFFLINE, status, detail)
+        return UpstreamError(operation, UpstreamError.OFFLINE, 0, detail)
     detail = str(response.get("error_description") or error.get("Message") or "")
     return UpstreamError(operation, code, status, " ".join(detail.split())[:200])
 

@@ -93,7 +93,7 @@ def ask(profile: str | None, environ: Mapping[str, str]) -> Identity:
             config=Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2}),
         )
         try:
-            answer = client.get_caller_identity()
+            answer = _call(client)
         finally:
             client.close()
         return identity_of(shown, str(answer["Account"]), str(answer["Arn"]))
@@ -140,6 +140,19 @@ def _left_out(name: str, paths: Paths, environ: Mapping[str, str]) -> Credhelper
     if logged_in:
         return CredhelperError(message, f"Run `{enable}`")
     return LoginNeeded(message, f"Run `{enable}`, then `{printable(login_command(session.name))}`")
+
+
+def _call(client: Any) -> Any:
+    """The answer. Raises CredhelperError where it is none of AWS's; botocore's own parsers stumble over that."""
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415
+
+    try:
+        return client.get_caller_identity()
+    except (ResponseParserError, AttributeError, TypeError, UnicodeError):
+        raise CredhelperError(
+            "something else answered in place of AWS: a web page, or nonsense",
+            "Log in to this network first (open any web page), check proxy and endpoints",
+        ) from None
 
 
 def _session(boto3: Any, name: str | None, *, keys_in_the_way: bool) -> tuple[Any, str | None]:

@@ -37,6 +37,8 @@ from credhelper.settings import Settings
 _LOG = logging.getLogger(__name__)
 
 _CALLERS_PAUSE = 2.0
+# What nobody has tried for this long may be well again; the background tries every 30 s.
+_REMARK_LASTS = 120.0
 
 
 @dataclass(slots=True)
@@ -87,6 +89,7 @@ class Keeper:
         # What the log has been told of the renewal, of reading the file, and of fetching role credentials.
         self._trouble, self._unreadable, self._unfetched = Trouble(), Trouble(), Trouble()
         self._fetch_failure: str | None = None
+        self._fetch_failed_at = 0.0
         self._save_failure: str | None = None
         self._failed_by_aws = False
         self._signature: tuple[int, int, int, int] | None = None
@@ -127,7 +130,7 @@ class Keeper:
     def _remark(self) -> str | None:
         if self._unsaved is not None and self._save_failure is not None:
             return f"the renewed token cannot be saved: {self._save_failure}"
-        if self._fetch_failure is not None:
+        if self._fetch_failure is not None and recent(self._fetch_failed_at, self._tools.clock.now(), _REMARK_LASTS):
             return f"role credentials cannot be fetched: {self._fetch_failure}"
         return self._problem
 
@@ -400,7 +403,7 @@ class Keeper:
                 self.session.name,
                 reason,
             )
-        self._fetch_failure = reason
+        self._fetch_failure, self._fetch_failed_at = reason, self._tools.clock.now()
 
     def fetch_worked(self) -> None:
         """They can be fetched."""
