@@ -449,5 +449,6 @@ def test_another_client_that_has_won_may_take_its_time_to_write(machine: Machine
         machine.token_file.write_bytes(whole)
         outcome = ours.result(10)
     assert outcome.result is Result.ADOPTED
+    assert outcome.token is not None
     assert outcome.token.access_token == json.loads(whole)["accessToken"]
     assert refreshes(machine) == 1
