@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ CLIENTS = ("aws", *SDKS)
 # The SDK for JavaScript with a provider of the program's choice in place of its own chain of them.
 FROM_INI = "js fromIni"
 
+# Found here and now: in a test, the environment does not say where the parts lie.
+_AWS, _JS, _GO = aws_cli.executable(), js_sdk.executable(), go_sdk.executable()
 _BOTO3 = Path(__file__).with_name("identity_program.py")
 
 
@@ -35,13 +38,17 @@ def command(client: str) -> list[str]:
     """What runs a client; the arguments of an SDK's program are PROFILE [COUNT], see `identity_program.py`."""
     match client:
         case "aws":
-            return [part(aws_cli.executable(), "AWS CLI v2", aws_cli.__name__)]
+            return [part(_AWS, "AWS CLI v2", aws_cli.__name__)]
         case "js":
-            return [js_sdk.node(), part(js_sdk.executable(), "AWS SDK for JavaScript", js_sdk.__name__)]
+            node = Path(shutil.which("node") or "node")
+            return [
+                part(node, "node", js_sdk.__name__),
+                part(_JS, "AWS SDK for JavaScript", js_sdk.__name__),
+            ]
         case "js fromIni":
             return [*command("js"), "--from-ini"]
         case "go":
-            return [part(go_sdk.executable(), "AWS SDK for Go", go_sdk.__name__)]
+            return [part(_GO, "AWS SDK for Go", go_sdk.__name__)]
         case "boto3":
             return [sys.executable, str(_BOTO3)]
     raise ValueError(client)

@@ -39,7 +39,7 @@ def obtain(folder: Path | None = None) -> Path:
     )
     with building.unfinished(target.parent) as work:
         output = str(work / target.name)
-        flags = ["-mod=readonly", f"-modfile={module}", "-trimpath", "-ldflags=-s -w"]
+        flags = ["-mod=readonly", "-buildvcs=false", f"-modfile={module}", "-trimpath", "-ldflags=-s -w"]
         building.run([go, "build", *flags, "-o", output, "."], _FOLDER, environ)
         building.run([output, "--version"], work)
     return target

@@ -21,22 +21,17 @@ def executable(folder: Path | None = None) -> Path:
     return building.home_of("js-sdk", _SOURCES, folder) / "identity.mjs"
 
 
-def node() -> str:
-    """The path of node. Raises FileNotFoundError."""
-    return building.tool("node")
-
-
 def obtain(folder: Path | None = None) -> Path:
     """Install the SDK beside the program if it is not there. Raises OSError, ValueError."""
     target = executable(folder)
     if target.is_file():
         return target
-    program = node()
+    node = building.tool("node")
     with building.unfinished(target.parent) as work:
         for source in _SOURCES:
             shutil.copy(source, work)
         building.run([building.tool("npm"), "ci"], work)
-        building.run([program, target.name, "--version"], work)
+        building.run([node, target.name, "--version"], work)
     return target
 
 
