@@ -7,9 +7,11 @@ token: what it asks AWS is another target's matter. Several connections are open
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import logging
 import os
+import shutil
 import socket
 import tempfile
 import zlib
@@ -31,6 +33,7 @@ WORDS = (
     b"\0\0\0\0", b"\0\1\0\0", b"\0\1\0\1",
 )  # fmt: skip
 _HOME = Path(tempfile.mkdtemp(prefix="credhelper-fuzz-")).resolve()
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 _STATUSES = {0, 1, 2, 3, client.WAIT, client.OTHER_HOME}
 
 

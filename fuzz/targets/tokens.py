@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,7 @@ _RECORD = {
 NOW = 1_800_000_000.0
 _FOLDER = Path(tempfile.mkdtemp(prefix="credhelper-fuzz-"))
 _RECORDS = LoginRecords(_FOLDER)
+atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
 
 
 def seeds() -> list[bytes]:
