@@ -42,6 +42,7 @@ class Draft:
         """
         if self._fd is not None:
             return
+        self.discard()  # what a try before this one has opened
         self._target = Path(os.path.realpath(self._path))
         files.make_private_folder(self._target.parent)
         try:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from pathlib import Path
 from typing import NoReturn
@@ -153,3 +155,20 @@ def test_only_this_file_s_drafts_are_removed(path: Path) -> None:
         theirs.prepare()
         remove_abandoned(path)
         assert [found.name.split("-")[1] for found in drafts(path.parent)] == ["4567"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other OS: no /proc")
+def test_no_descriptor_is_left(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> NoReturn:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with Draft(path) as made:
+        made.prepare(100)
+        made.commit(b"new")
+    with monkeypatch.context() as patch, Draft(path) as made:
+        patch.setattr(tempfile, "mkstemp", refuse)
+        for _ in range(3):
+            with contextlib.suppress(CredhelperError):
+                made.prepare()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
