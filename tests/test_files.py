@@ -282,3 +282,38 @@ def test_a_device_is_never_replaced_by_a_file(tmp_path: Path) -> None:
         files.replace(link, b"data")
     assert fifo.is_fifo()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fifo", "link"]
+
+
+def test_lock_where_nothing_can_be_written(home: Path) -> None:
+    """An existing lock file is locked as it is; where there is none, the folder that is given for that."""
+    path, instead = home / "locks" / "l", home / "instead"
+    instead.mkdir()
+    refused = OSError(errno.EROFS, os.strerror(errno.EROFS))
+    opened, real = [], os.open
+
+    def refuse(name: Path, flags: int, *mode: int) -> int:
+        if flags & os.O_CREAT:
+            raise refused
+        opened.append(name)
+        return real(name, flags, *mode)
+
+    path.parent.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        with files.locked(path, timeout=1, what="it", instead=instead):
+            assert opened == [path, instead]
+            with (
+                pytest.raises(CredhelperError, match="busy"),
+                files.locked(path, timeout=0, what="it", instead=instead),
+            ):
+                pytest.fail("it is locked already")
+        path.touch()
+        opened.clear()
+        with files.locked(path, timeout=1, what="it", instead=instead):
+            assert opened == [path]
+        path.unlink()
+        with (
+            pytest.raises(CredhelperError, match="cannot be made: Read-only file system"),
+            files.locked(path, timeout=1, what="it"),
+        ):
+            pytest.fail("there is nothing to lock")

@@ -87,6 +87,7 @@ def judged(view: View, **changes: object) -> Assessment:
         (judged(View()), Assessment("logged_out", "not logged in")),
         (judged(View(problem="it is torn")), Assessment("logged_out", "it is torn")),
         (judged(TOKEN), Assessment("active", "renews itself", "renew", NOW + 2400)),
+        (judged(TOKEN, remark="but"), Assessment("active", "renews itself; but", "renew", NOW + 2400)),
         (
             judged(TOKEN, failure="AWS is slow", retry_at=NOW + 4),
             Assessment("active", "renewal is tried again: AWS is slow", "renew", NOW + 4),

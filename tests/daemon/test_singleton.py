@@ -3,12 +3,13 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import stat
 
 import pytest
 
 from credhelper.daemon import singleton
-from credhelper.daemon.singleton import Singleton
+from credhelper.daemon.singleton import Hold, Singleton
 from credhelper.errors import CredhelperError
 from credhelper.paths import Paths
 from tests.support import Processes
@@ -16,7 +17,7 @@ from tests.support import Processes
 HOLD = """
 import sys
 from pathlib import Path
-from credhelper.daemon.singleton import Singleton
+from credhelper.daemon.singleton import Hold, Singleton
 from credhelper.paths import Paths
 assert Singleton(Paths(Path(sys.argv[1]))).acquire()
 print("held", flush=True)
@@ -116,3 +117,34 @@ def test_file_system_without_locks(paths: Paths, monkeypatch: pytest.MonkeyPatch
         Singleton(paths).acquire()
     assert paths.daemon_lock.exists()
     assert singleton.is_free(paths)
+
+
+def test_lock_whose_file_was_removed_is_held_again(paths: Paths) -> None:
+    lock, other = Singleton(paths), Singleton(paths)
+    assert lock.hold() is Hold.KEPT
+    assert lock.acquire()
+    assert lock.hold() is Hold.KEPT
+    for remove in (
+        paths.daemon_lock.unlink,
+        lambda: shutil.rmtree(paths.state),
+        lambda: paths.state.rename(paths.home / "away"),
+    ):
+        remove()
+        assert lock.hold() is Hold.REGAINED
+        assert lock.hold() is Hold.KEPT
+        assert not other.acquire()
+    lock.release()
+    assert singleton.is_free(paths)
+
+
+def test_lock_that_another_took_is_left_to_it(paths: Paths) -> None:
+    lock, other = Singleton(paths), Singleton(paths)
+    assert lock.acquire()
+    paths.daemon_lock.unlink()
+    assert other.acquire()
+    other.publish("/theirs")
+    assert lock.hold() is Hold.LOST
+    lock.release()
+    assert paths.address_record.read_text() == "/theirs\n"
+    assert not singleton.is_free(paths)
+    other.release()
