@@ -128,7 +128,7 @@ class Life:
                     if task.done():
                         task.result()  # the soak itself has a bug
             counts: Counter[str] = Counter(
-                renewals=sum(keeper.renewals for keeper in app._keepers.values()),
+                renewals=self.witness.renewals,
                 fetches=app._broker.fetches,
                 logins=sum(person.logins for person in people),
                 troubles=self.trouble.counts.total(),

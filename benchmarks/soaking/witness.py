@@ -86,6 +86,8 @@ class Witness:
         self._given: dict[str, float] = {}
         self._forgotten: dict[str, float] = {}
         self.today = Day()
+        # How many tokens the daemon was given.
+        self.renewals = 0
 
     # What the trouble makers tell
 
@@ -127,7 +129,11 @@ class Witness:
         for call in calls:
             if call.done and call.status == 200 and call.error_code is None:
                 self._given[call.detail] = max(call.time, self._given.get(call.detail, 0.0))
-        if not any(not call.done for call in self._standin.calls()):
+        known = self._standin.calls()
+        if all(call.done for call in known):
+            self.renewals += sum(
+                call.operation == TOKEN and call.status == 200 and call.caller == "credhelper" for call in known
+            )
             self._standin.clear_calls()
 
     def ways(self, profile: Profile) -> Ways:
