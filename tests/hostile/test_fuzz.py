@@ -1,4 +1,4 @@
-"""The fuzzer over every target, 100,000 inputs each, the same ones in each run; `python -m fuzz` tries others.
+"""The fuzzer over every target, 100,000 inputs each (fewer of answers), the same in each run; `python -m fuzz` tries others.
 
 The targets share the machine's processors from the first test on; each test waits for its own.
 """
