@@ -307,7 +307,7 @@ def test_lock_where_nothing_can_be_written(home: Path) -> None:
                 files.locked(path, timeout=0, what="it", instead=instead),
             ):
                 pytest.fail("it is locked already")
-        path.touch()
+        path.write_bytes(b"")
         opened.clear()
         with files.locked(path, timeout=1, what="it", instead=instead):
             assert opened == [path]
