@@ -669,6 +669,6 @@ def main(arguments: "Sequence[str]", command: "Sequence[str]") -> None:
     except KeyboardInterrupt:
         code = EX_INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last boundary; a traceback would land in an AWS client's message
-        complain(f"a bug in the helper: {type(error).__name__}: {error}. Please report it")
+        complain(f"a bug in the helper: {type(error).__name__}. Please report it")
         code = EX_BUG
     posix._exit(code)

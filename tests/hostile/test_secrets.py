@@ -398,3 +398,14 @@ def _token() -> Token:
 def test_repr_holds_no_secret(make: Callable[[], object]) -> None:
     made = make()
     assert "hush" not in f"{made!r} {made} {[made]} {json.dumps(str(made))}"
+
+
+def test_helper_s_bug_is_told_without_values() -> None:
+    script = (
+        "from credhelper import client\n"
+        "def run(arguments, command):\n    raise RuntimeError('hush')\n"
+        "client.run = run\nclient.main([], [])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (70, "")
+    assert done.stderr == "credhelper: a bug in the helper: RuntimeError. Please report it\n"
