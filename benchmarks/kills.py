@@ -55,7 +55,7 @@ BEFORE, ASKED, ANSWERED, WRITING, WRITTEN = (
 PLACES = (BEFORE, ASKED, ANSWERED, WRITING, WRITTEN)
 # What a kill is aimed at, and how often: the moments around the reply are the interesting ones.
 _AIMS = {"draft": 0.15, "request": 0.2, "reply": 0.5, "any": 0.15}
-_LIFETIME = 3
+_LIFETIME = 60  # longer than one kill and what follows it: each has one renewal to fall in
 _ROLE = "AWSAdministratorAccess"
 _PATIENCE = 15.0
 _ON_ITS_WAY = 0.1
@@ -68,16 +68,19 @@ class Tally:
 
     Attributes:
         kills, lost: by where they fell.
+        late: calls that the machine was too busy to answer within 5 s.
         wrong: what must not be.
     """
 
     kills: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
+    late: int = 0
     wrong: list[str] = field(default_factory=list)
 
     def add(self, other: Tally) -> None:
         self.kills += other.kills
         self.lost += other.lost
+        self.late += other.late
         self.wrong += other.wrong
 
 
@@ -183,17 +186,31 @@ class Killer:
 
     def _check_answers(self, status: int, text: str, place: str) -> None:
         """The call whose daemon was killed, and the next one; a lost session is logged in to again."""
+        if status not in {0, _LOGIN_NEEDED} and not self._too_busy(text):
+            self._wrong(place, f"the call whose daemon was killed failed: exit {status}: {text}")
+        if status != _LOGIN_NEEDED:
+            status, text = self._next()
         if status == _LOGIN_NEEDED:
             if not self._rotate or place in {BEFORE, WRITTEN}:
                 self._wrong(place, f"a session was lost that should not have been: {text}")
             self.tally.lost[place] += 1
             self._log_in()
-        elif status != 0:
-            self._wrong(place, f"the call whose daemon was killed failed: exit {status}: {text}")
-        status, text = _end(self._helper(self._account))
+            status, text = self._next()
         if status != 0:
             self._wrong(place, f"the next call failed: exit {status}: {text}")
-            self._log_in()
+
+    def _next(self) -> tuple[int, str]:
+        """The next call; again where the machine had no time for a daemon within the 5 s of a call."""
+        for _ in range(3):
+            status, text = _end(self._helper(self._account))
+            if status in {0, _LOGIN_NEEDED} or not self._too_busy(text):
+                break
+        return status, text
+
+    def _too_busy(self, text: str) -> bool:
+        late = "in time" in text
+        self.tally.late += late
+        return late
 
     def _log_in(self) -> None:
         self._home.write_token(self._standin.seed_session())
@@ -278,6 +295,7 @@ def main() -> int:
         print(f"{place:28} {' '.join(cells)}")
     totals = [f"{tally.kills.total():11}{tally.lost.total():11}" for tally in tallies.values()]
     print(f"{'in all':28} {' '.join(totals)}")
+    print(f"{'calls not answered within 5 s':28} {' '.join(f'{tally.late:22}' for tally in tallies.values())}")
     if options.window:
         print(line(measure(options.window)))
     wrong = [problem for tally in tallies.values() for problem in tally.wrong]
