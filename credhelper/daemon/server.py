@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from credhelper import client
+from credhelper.core.trouble import Trouble
 from credhelper.daemon.leases import Leases
 from credhelper.errors import EXIT_BUG, EXIT_FAILURE, CredhelperError
 
@@ -49,6 +50,7 @@ class Server:
         self._leases = leases
         self._home = os.fsencode(home)
         self._homes: dict[bytes, bool] = {}
+        self._surprises = Trouble()
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -86,8 +88,9 @@ class Server:
             writer.transport.abort()
         except (ConnectionError, TimeoutError, asyncio.IncompleteReadError):
             writer.transport.abort()  # the caller has gone, never said what it wanted, or does not read
-        except Exception:  # noqa: BLE001 - one caller's surprise must not end the daemon
-            _LOG.exception("a request failed in an unforeseen way")
+        except Exception as error:  # noqa: BLE001 - one caller's surprise must not end the daemon
+            if self._surprises.news(repr(error)):  # a thousand callers may have the same
+                _LOG.exception("a request failed in an unforeseen way")
             with contextlib.suppress(ConnectionError):
                 writer.write(client.encode_reply(EXIT_BUG, b"credhelper: a bug in the daemon; see its log\n"))
         finally:
