@@ -109,7 +109,7 @@ class Killer:
         if aim == "request":
             standin.fault(RENEW, Fault.slow(self._random.uniform(0.02, 0.1)), times=1, detail=REFRESH)
         caller = self._call()
-        self._wait_for(aim)
+        self._wait_for(aim, caller)
         answered = any(call.done for call in standin.calls(RENEW, detail=REFRESH))
         os.kill(pid, signal.SIGKILL)
         killed_at = time.time()
@@ -146,12 +146,13 @@ class Killer:
         command = [str(self._home.paths.helper), SESSION, str(100_000_000_000 + number), _ROLE]
         return subprocess.Popen(command, env=self._home.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
-    def _wait_for(self, aim: str) -> None:
+    def _wait_for(self, aim: str, caller: subprocess.Popen[bytes]) -> None:
         if aim == "any":
             time.sleep(self._random.uniform(0.0, 0.06))
             return
         if aim == "draft":
-            self._until(self._drafts, "a renewal to begin")
+            # A busy machine may let all of the renewal pass between two looks; then the kill falls after it.
+            self._until(lambda: self._drafts() or caller.poll() is not None, "a renewal to begin")
             _spin(self._random.uniform(0.0, 0.002))
             return
         done = None if aim == "request" else True
