@@ -80,9 +80,9 @@ class Trouble:
     async def nights(self) -> None:
         """The machine sleeps from evening to morning but for one night a week; some mornings the network is late."""
         while True:
-            await asyncio.sleep(self._chance.uniform(10, 13) * 3600)
+            await asyncio.sleep(self._chance.uniform(8, 10.5) * 3600)
             if self._chance.random() < 0.85:
-                self._sleep(self._chance.uniform(10, 13) * 3600)
+                self._sleep(self._chance.uniform(13.5, 15.5) * 3600)
                 if self._chance.random() < 0.5:
                     await self._outage(self._chance.uniform(2, 30))
 

@@ -62,13 +62,15 @@ def level(days: Figures) -> None:
     early, late = days[1], days[-1]
     assert late["memory"] - early["memory"] < 10e6
     assert late["blocks"] < early["blocks"] * 1.02
-    assert late["descriptors"] <= early["descriptors"] + 10
-    assert late["threads"] <= early["threads"] + 5
+    # How many connections to AWS are kept open is chance: ten for each of its two services at most, and here both their
+    # ends and the stand-in's threads are counted. A leak would be one for each of thousands of calls.
+    assert late["descriptors"] <= early["descriptors"] + 40
+    assert late["threads"] <= early["threads"] + 20
     assert all(one["log"] < 100_000 for one in days)
 
 
 @pytest.mark.parametrize(
-    ("name", "factor"), [("memory", 1.5), ("blocks", 1.1), ("descriptors", 2.0), ("threads", 2.0), ("log", 100.0)]
+    ("name", "factor"), [("memory", 1.5), ("blocks", 1.1), ("descriptors", 2.5), ("threads", 2.5), ("log", 100.0)]
 )
 def test_growth_is_noticed(name: str, factor: float) -> None:
     day = {"memory": 60_000_000, "blocks": 400_000, "descriptors": 40, "threads": 20, "log": 10_000}
