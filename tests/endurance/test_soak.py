@@ -62,8 +62,8 @@ def level(days: Figures) -> None:
     early, late = days[1], days[-1]
     assert late["memory"] - early["memory"] < 10e6
     assert late["blocks"] < early["blocks"] * 1.02
-    # How many connections to AWS are kept open is chance: ten for each of its two services at most, and here both their
-    # ends and the stand-in's threads are counted. A leak would be one for each of thousands of calls.
+    # How many connections to AWS are kept open is chance, and here both their ends and the stand-in's threads are
+    # counted. A leak would be one for each of thousands of calls.
     assert late["descriptors"] <= early["descriptors"] + 40
     assert late["threads"] <= early["threads"] + 20
     assert all(one["log"] < 100_000 for one in days)
