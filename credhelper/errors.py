@@ -15,6 +15,8 @@ EXIT_LOGIN_NEEDED = 3
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 
+# How many frames of an error's first and last calls a report tells.
+_FRAMES_AT_END = 30
 _MAY_BE_SECRET = re.compile(r"[A-Za-z0-9_+/=.~%-]{20,}")
 
 
@@ -92,7 +94,8 @@ class UpstreamError(CredhelperError):
 def places(error: BaseException, most: int = 500) -> list[str]:
     """Where an error came from, line by line, and what kinds of errors caused it: no values, which could be secrets.
 
-    The text of an error, too, can hold what it failed on. `most` bounds the lines.
+    The text of an error, too, can hold what it failed on. `most` bounds the lines; of one error's frames, which an
+    endless recursion makes by the thousand, only those of both ends are told.
     """
     import traceback  # noqa: PLC0415 - only for a bug
 
@@ -100,6 +103,10 @@ def places(error: BaseException, most: int = 500) -> list[str]:
     chain: BaseException | None = error
     while chain is not None and len(lines) < most:  # errors can cause each other in a circle
         lines.append(f"{type(chain).__module__}.{type(chain).__qualname__}")
-        lines += [f"  {f.filename}:{f.lineno} in {f.name}" for f in traceback.extract_tb(chain.__traceback__)]
+        frames = [f"  {f.filename}:{f.lineno} in {f.name}" for f in traceback.extract_tb(chain.__traceback__)]
+        left_out = len(frames) - 2 * _FRAMES_AT_END
+        if left_out > 0:
+            frames[_FRAMES_AT_END:-_FRAMES_AT_END] = [f"  … {left_out} more …"]
+        lines += frames
         chain = chain.__cause__ or chain.__context__
-    return lines
+    return lines[:most]

@@ -53,6 +53,28 @@ def test_places_hold_no_values() -> None:
     assert "hush" not in "".join(lines)
 
 
+def test_places_of_an_endless_recursion_are_those_of_its_ends() -> None:
+    def deeper(n: int) -> int:
+        return deeper(n + 1) + 1
+
+    with pytest.raises(RecursionError) as caught:
+        deeper(0)
+    lines = errors.places(caught.value)
+    assert len(lines) < 100
+    assert lines[0] == "builtins.RecursionError"
+    assert "in test_places_of_an_endless" in lines[1]
+    assert lines[-1].endswith(" in deeper")
+    assert [line for line in lines if " more …" in line]
+
+
+def test_places_of_errors_in_a_circle_are_bounded() -> None:
+    with pytest.raises(ValueError, match="one") as caught:
+        raise ValueError("one")
+    other = KeyError("two")
+    other.__cause__, caught.value.__cause__ = caught.value, other
+    assert len(errors.places(caught.value, most=7)) == 7
+
+
 def imports(module: str) -> set[str]:
     """The modules of this package that one of its files imports, at any depth."""
     tree = ast.parse((PROJECT / "credhelper" / module).read_text())
