@@ -11,7 +11,7 @@ ROOT = Path(credhelper.__file__).parent
 # From the ground up; a room is a folder or a single file of the package.
 FLOORS = [
     {"client", "errors", "__init__"},
-    {"model", "names", "memory"},
+    {"dates", "model", "names", "memory"},
     {"paths", "files", "endpoints", "terminal"},
     {"settings", "agent"},
     {"resources"},

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.soaking.acceleration import Time
-from credhelper.aws.tokens import TokenCache, format_date, parse_date
+from credhelper.aws.tokens import TokenCache, parse_date
+from credhelper.dates import format_date
 from credhelper.model import DEFAULT_SCOPE
 from credhelper.paths import Paths
 from credhelper.standin import StandIn

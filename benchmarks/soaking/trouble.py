@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from benchmarks.soaking.place import Place, Session
 from benchmarks.soaking.witness import FETCH, TOKEN, Span, Witness
-from credhelper.aws.tokens import format_date
+from credhelper.dates import format_date
 from credhelper.standin import Fault, PlacedFault
 
 # Seconds between two troubles, on average.

@@ -23,10 +23,10 @@ from typing import Any, TypeGuard
 
 from credhelper import files
 from credhelper.aws.draft import Draft, remove_abandoned
+from credhelper.dates import format_date
 from credhelper.errors import CredhelperError, TokenUnreadable
 from credhelper.model import Session, Token, normalize_start_url
 
-DATE_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 DEFAULT_LIFETIME = 3600.0
 # Longer than any token that Identity Center gives (90 days at most); a larger difference is a copied or touched file.
 _LONGEST_LIFETIME = 90 * 86400.0
@@ -53,12 +53,6 @@ _KNOWN = frozenset(
         "registrationExpiresAt",
     }
 )
-
-
-def format_date(moment: float) -> str:
-    """`YYYY-MM-DDTHH:MM:SSZ`, the only form that all clients read."""
-    year, *rest = time.gmtime(moment)[:6]
-    return "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z".format(year, *rest)  # strftime writes the year 1 as `1`
 
 
 def parse_date(text: object) -> float:
@@ -248,17 +242,22 @@ class TokenCache:
             time.sleep(0.01)
 
     def draft(self, key: str) -> Draft:
-        """The next content of the token file of `key`; only for who holds its lock."""
+        """The successor of the token that `key` has; only for who holds its lock.
+
+        The folder is not made: where it has gone, so has the token.
+        """
         path = self.path(key)
         remove_abandoned(path)
-        return Draft(path)
+        return Draft(path, makes_folder=False)
 
     def write(self, key: str, token: Token) -> None:
         """Write the token of `key`: whole or not at all, mode 0600. Only for who holds its lock.
 
         Raises CredhelperError.
         """
-        with self.draft(key) as draft:
+        path = self.path(key)
+        remove_abandoned(path)
+        with Draft(path) as draft:
             draft.commit(render_token(token))
 
     def remove(self, key: str) -> bool:

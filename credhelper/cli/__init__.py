@@ -138,9 +138,11 @@ def _write_report(error: Exception) -> str:
     """Leave a report that may be pasted into an issue: places and types, no values, which could be secrets."""
     import platform  # noqa: PLC0415 - only for a bug
 
+    from credhelper.dates import format_date  # noqa: PLC0415
+
     lines = [
         f"credhelper {__version__}, Python {platform.python_version()}, {platform.platform()}",
-        time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        format_date(time.time()),
         *errors.places(error),
     ]
     try:

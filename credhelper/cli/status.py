@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import json
 import os
 import time
@@ -16,6 +15,7 @@ from credhelper.agent import Agent
 from credhelper.aws.readable import check_config
 from credhelper.cli import complain, no_core_dumps
 from credhelper.cli.notices import notices
+from credhelper.dates import moment_of
 from credhelper.errors import EXIT_LOGIN_NEEDED, EXIT_OK, CredhelperError, DaemonUnavailable
 from credhelper.names import command_for, login_command
 from credhelper.paths import Paths
@@ -197,7 +197,7 @@ def _credentials(profile: dict[str, Any], now: float) -> str:
 
 
 def _moment(date: str | None) -> float | None:
-    return None if date is None else float(calendar.timegm(time.strptime(date, "%Y-%m-%dT%H:%M:%SZ")))
+    return None if date is None else moment_of(date)
 
 
 def span(moment: float | None, now: float) -> str:

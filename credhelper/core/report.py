@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from credhelper.core.schedule import Assessment
+from credhelper.dates import format_date
 from credhelper.model import Profile, Session
 
 SCHEMA = 1
@@ -27,7 +27,7 @@ class SessionReport:
 
 def date(moment: float | None) -> str | None:
     """`YYYY-MM-DDTHH:MM:SSZ`, or None."""
-    return None if moment is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+    return None if moment is None else format_date(moment)
 
 
 def document(

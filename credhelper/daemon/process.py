@@ -18,7 +18,7 @@ from typing import Any
 
 from credhelper import client, files, memory, resources
 from credhelper.agent import Agent
-from credhelper.aws.tokens import DATE_FORMAT
+from credhelper.dates import DATE_FORMAT
 from credhelper.errors import CredhelperError, DaemonUnavailable, places
 from credhelper.paths import Paths
 

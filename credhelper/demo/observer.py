@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import calendar
 import queue
 import time
 from pathlib import Path
 from typing import Any
 
+from credhelper.dates import moment_of
 from credhelper.demo.board import Board, Lane
 from credhelper.demo.world import World
 from credhelper.errors import CredhelperError
@@ -207,7 +207,7 @@ class _Tail:
 
 def moment(date: str | None) -> float | None:
     """A date of the status document in seconds since the epoch."""
-    return None if date is None else float(calendar.timegm(time.strptime(date, "%Y-%m-%dT%H:%M:%SZ")))
+    return None if date is None else moment_of(date)
 
 
 def short(arn: str) -> str:

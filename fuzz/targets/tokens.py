@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from credhelper.aws.records import LoginRecords
-from credhelper.aws.tokens import format_date, parse_token, render_token
+from credhelper.aws.tokens import parse_token, render_token
 from credhelper.core.report import date
 from credhelper.core.schedule import renew_at
+from credhelper.dates import format_date
 from credhelper.errors import TokenUnreadable
 from credhelper.model import Token
 

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credhelper import files
-from credhelper.aws.tokens import DATE_FORMAT, TokenCache, format_date, parse_date, parse_token, render_token
+from credhelper.aws.tokens import TokenCache, parse_date, parse_token, render_token
+from credhelper.dates import DATE_FORMAT, format_date
 from credhelper.errors import CredhelperError, TokenUnreadable
 from credhelper.model import Session, Token
 from credhelper.paths import Paths

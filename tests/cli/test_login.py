@@ -23,9 +23,9 @@ from credhelper.agent import Agent
 from credhelper.aws.login.flow import Method, Pace, log_in
 from credhelper.aws.login.turn import turn
 from credhelper.aws.records import LoginRecords
-from credhelper.aws.tokens import format_date
 from credhelper.cli import login as verb
 from credhelper.cli.person import Person, qr_code
+from credhelper.dates import format_date
 from credhelper.errors import DaemonUnavailable, LoginNeeded
 from credhelper.model import Network
 from credhelper.paths import Paths

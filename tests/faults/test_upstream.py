@@ -11,8 +11,8 @@ import pytest
 
 from credhelper.aws.identity_center import GRANT_DEVICE
 from credhelper.aws.login.flow import Method
-from credhelper.aws.tokens import format_date
 from credhelper.daemon import broker
+from credhelper.dates import format_date
 from credhelper.errors import CredhelperError
 from credhelper.standin import Fault
 from credhelper.standin.browser import visit

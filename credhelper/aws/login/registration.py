@@ -15,8 +15,9 @@ from pathlib import Path
 
 from credhelper import files
 from credhelper.aws.identity_center import IdentityCenter, Registration
-from credhelper.aws.tokens import format_date, parse_date
+from credhelper.aws.tokens import parse_date
 from credhelper.core.clock import Clock
+from credhelper.dates import format_date
 from credhelper.errors import CredhelperError
 from credhelper.model import Session
 

@@ -11,7 +11,7 @@ import pytest
 
 from credhelper.aws.login.flow import Method
 from credhelper.aws.login.registration import LEAST_LEFT, Registrations, Wanted
-from credhelper.aws.tokens import format_date
+from credhelper.dates import format_date
 from credhelper.model import Endpoints
 from credhelper.standin.browser import visit
 from tests.aws.login.conftest import Desk
