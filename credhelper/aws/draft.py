@@ -28,12 +28,15 @@ class Draft:
     by a process that was killed (`remove_abandoned`). Use as a context manager: what was not committed is removed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, makes_folder: bool = True) -> None:
+        """`makes_folder`: whether a folder that is missing is made; where it was removed, not all may be written."""
         self._path = path
+        self._makes_folder = makes_folder
         self._target = path
         self._fd: int | None = None
         self._temporary: str | None = None
         self._replaced: int | None = None
+        self._durable = False
 
     def prepare(self, size: int = 0) -> None:
         """Make the temporary file, with room for `size` bytes. Harmless when repeated.
@@ -44,14 +47,16 @@ class Draft:
             return
         self.discard()  # what a try before this one has opened
         self._target = Path(os.path.realpath(self._path))
-        files.make_private_folder(self._target.parent)
+        if self._makes_folder:
+            files.make_private_folder(self._target.parent)
         try:
             with contextlib.suppress(FileNotFoundError):
-                # O_NONBLOCK: a FIFO would be waited at. Held open: a rename over a file that nobody has open frees
-                # its blocks first.
-                self._replaced = os.open(self._target, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-                if not stat.S_ISREG(os.fstat(self._replaced).st_mode):  # never replace a device, a FIFO, a folder
+                if not stat.S_ISREG(self._target.stat().st_mode):  # never replace a device, a FIFO, a folder
                     raise CredhelperError(f"{self._path} is not a regular file; it is as it was", "Move it away")
+                # Held open: a rename over a file that nobody has open frees its blocks first. One that we may not
+                # read can be replaced all the same. O_NONBLOCK: a FIFO would be waited at.
+                with contextlib.suppress(PermissionError):
+                    self._replaced = os.open(self._target, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             self._fd, self._temporary = tempfile.mkstemp(prefix=_prefix(self._path), dir=self._target.parent)
             _make_room(self._fd, size)
         except OSError as error:
@@ -69,31 +74,63 @@ class Draft:
         Raises CredhelperError; the file is then as it was.
         """
         try:
-            self._put(data, durable_first)
-        except FileNotFoundError:
-            # The folder has gone since `prepare`, and the temporary file with it.
-            self.discard()
             try:
-                self._put(data, durable_first)
-            except OSError as error:
-                raise self._unwritable(error) from error
+                self._fill(data, durable_first)
+                self._publish()
+            except FileNotFoundError:
+                if not self._makes_folder:
+                    raise
+                # The folder has gone since `prepare`, and the temporary file with it; or it was swept away.
+                self.discard()
+                self._fill(data, durable_first)
+                self._publish()
         except OSError as error:
             raise self._unwritable(error) from error
         finally:
             self.discard()
 
-    def _put(self, data: bytes, durable_first: bool) -> None:
+    def fill(self, data: bytes, *, durable: bool = True) -> None:
+        """Put `data` into the draft, which takes its time; `publish` then makes the draft the file.
+
+        Args:
+            durable: the data is on the disk before this returns, else after `publish`.
+
+        Raises CredhelperError.
+        """
+        try:
+            self._fill(data, durable)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def publish(self) -> None:
+        """Make the filled draft the file: one rename. Its folder is never made anew.
+
+        Raises CredhelperError; the file is then as it was.
+        """
+        try:
+            self._publish()
+        except OSError as error:
+            raise self._unwritable(error) from error
+        finally:
+            self.discard()
+
+    def _fill(self, data: bytes, durable: bool) -> None:
         if self._fd is None:
             self.prepare()
+        if self._fd is None:
+            raise AssertionError("a prepared draft has a file")
+        _write(self._fd, data)
+        if durable:
+            os.fsync(self._fd)
+        self._durable = durable
+
+    def _publish(self) -> None:
         fd, temporary = self._fd, self._temporary
         if fd is None or temporary is None:
-            raise AssertionError("a prepared draft has a file")
-        _write(fd, data)
-        if durable_first:
-            os.fsync(fd)
+            raise AssertionError("a filled draft has a file")
         os.replace(temporary, self._target)  # noqa: PTH105 - a Path would cost as much as the system call
         self._temporary = None
-        if not durable_first:
+        if not self._durable:
             with contextlib.suppress(OSError):  # it is in the file; what remains is a power failure just now
                 os.fsync(fd)
                 _sync_folder(self._target.parent)
@@ -152,12 +189,12 @@ def _allocate(fd: int, size: int) -> bool:
     """`fallocate(2)` with FALLOC_FL_KEEP_SIZE; False where kernel or file system know none. Raises OSError."""
     if sys.platform != "linux" or sys.maxsize < 1 << 32:
         return False
-    import ctypes  # noqa: PLC0415 - Linux only
-
     keep_size = 1
     try:
+        import ctypes  # noqa: PLC0415 - Linux only, and not in every Python
+
         fallocate = ctypes.CDLL(None, use_errno=True).fallocate
-    except (OSError, AttributeError):
+    except (ImportError, OSError, AttributeError):
         return False
     fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
     if fallocate(fd, keep_size, 0, size) == 0:

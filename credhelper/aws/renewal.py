@@ -33,6 +33,9 @@ from credhelper.model import Session, Token, normalize_start_url
 _OTHERS_WRITE_WITHIN = 1.5
 # A successor may be longer than the token by so many bytes.
 _ROOM = 4096
+# Seconds that a token must have left for its renewal to wait for a disk that cannot be written; or a sixth of its
+# lifetime, if that is shorter.
+_LAST_CHANCE = 5 * 60.0
 
 
 class Result(Enum):
@@ -77,6 +80,7 @@ def renew(
     clock: Clock,
     replacing: str | None = None,
     held: Held | None = None,
+    rejected: bool = False,
     stays: bool = True,
 ) -> Outcome:
     """Renew the token of `session` if that is still due once the lock is held.
@@ -87,8 +91,10 @@ def renew(
             turn was brought forward. Any other that is in the file by now is judged by its own date.
         held: a token that an earlier call renewed but could not write; while the file still holds what it replaced,
             it is the one that counts, and it is written now if it need not be renewed itself.
+        rejected: AWS no longer accepts the token that counts, so there is nothing to wait for.
         stays: whether the caller goes on and calls again with what could not be written. For one that does not, no
-            refresh token is spent whose successor could not be written down.
+            refresh token is spent whose successor could not be written down; for one that does, only when the token
+            nears its end, for until then the disk may recover, and a power failure would cost the session.
 
     Raises UpstreamError where AWS refuses or cannot be reached, TokenUnreadable, and CredhelperError where the lock
     cannot be had.
@@ -104,7 +110,8 @@ def renew(
         holding = held is not None and in_file.access_token == held.replaced
         token = held.token if held is not None and holding else in_file
         now = clock.now()
-        due = renew_at(token.expires_at, known_lifetime(records, key, token)) <= now
+        lifetime = known_lifetime(records, key, token)
+        due = renew_at(token.expires_at, lifetime) <= now
         if token.access_token != replacing and not due:
             return _save(file, token, records) if holding else Outcome(Result.ADOPTED, token)
         if not token.refreshable(now):
@@ -114,7 +121,7 @@ def renew(
         try:
             draft.prepare(len(render_token(token)) + _ROOM)
         except CredhelperError:
-            if not stays:
+            if not stays or (not rejected and token.expires_at - now > min(_LAST_CHANCE, lifetime / 6)):
                 raise
         registration = Registration(
             token.client_id or "", token.client_secret or "", token.registration_expires_at or 0.0
@@ -200,18 +207,30 @@ class _File:
                 return changed
             time.sleep(0.02)
 
-    def replace(self, renewed: Token) -> None:
-        """Write the renewed token. Raises CredhelperError."""
+    def replace(self, renewed: Token) -> Outcome | None:
+        """Write the renewed token, unless the file is not as it was any more: then what has become of it.
+
+        Only the rename comes after that look, for all that writes may take long. Raises CredhelperError.
+        """
         rotated = renewed.refresh_token != self.token.refresh_token
-        self.draft.commit(render_token(renewed), durable_first=not rotated)
+        failure = None
+        try:
+            self.draft.fill(render_token(renewed), durable=not rotated)
+        except CredhelperError as error:
+            failure = error
+        changed = self.change()
+        if changed is None:
+            if failure is not None:
+                raise failure
+            self.draft.publish()
+        return changed
 
 
 def _save(file: _File, renewed: Token, records: LoginRecords) -> Outcome:
     try:
-        changed = file.change()
+        changed = file.replace(renewed)
         if changed is not None:
             return changed
-        file.replace(renewed)
     except CredhelperError as error:
         # Also where another program is writing just now. The old refresh token may be spent; this one is kept.
         return Outcome(Result.UNSAVED, renewed, held=Held(renewed, file.token.access_token), problem=str(error))

@@ -293,6 +293,7 @@ class Keeper:
                 return  # another login's, which only its owner renews
             over = found is not None and (self._rejected or self.view().renew_at <= tools.clock.now())
             replacing = found.token.access_token if found is not None and over else None
+            rejected = self._rejected
 
             def renew() -> tuple[renewal.Outcome, float]:
                 outcome = renewal.renew(
@@ -303,6 +304,7 @@ class Keeper:
                     clock=tools.clock,
                     replacing=replacing,
                     held=held,
+                    rejected=rejected,
                     stays=tools.stays,
                 )
                 if outcome.result is renewal.Result.ADOPTED and outcome.token is not None:

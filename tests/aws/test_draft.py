@@ -15,6 +15,7 @@ import pytest
 from credhelper.aws import draft
 from credhelper.aws.draft import Draft, remove_abandoned
 from credhelper.errors import CredhelperError
+from tests.faults.disk import denied
 
 
 @pytest.fixture
@@ -138,6 +139,38 @@ def test_where_no_draft_can_be_made(path: Path, monkeypatch: pytest.MonkeyPatch)
             made.prepare()
         with pytest.raises(CredhelperError, match=os.strerror(errno.EROFS)):
             made.commit(b"new")
+
+
+def test_a_folder_that_only_a_login_makes(path: Path) -> None:
+    with Draft(path, makes_folder=False) as made:
+        made.prepare()
+        shutil.rmtree(path.parent)
+        made.fill(b"new")
+        with pytest.raises(CredhelperError, match="cannot be written"):
+            made.publish()
+        for step in (made.prepare, lambda: made.commit(b"new")):
+            with pytest.raises(CredhelperError, match="cannot be written"):
+                step()
+    assert not path.parent.exists()
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_nobody_sees_a_draft_before_it_is_published(path: Path, *, durable: bool) -> None:
+    with Draft(path) as made:
+        made.fill(b"new", durable=durable)
+        assert path.read_bytes() == b"old"
+        made.publish()
+    assert path.read_bytes() == b"new"
+    assert drafts(path.parent) == []
+
+
+def test_a_file_that_we_may_not_read_is_replaced(path: Path) -> None:
+    with denied(path):
+        with pytest.raises(PermissionError):
+            path.read_bytes()
+        with Draft(path) as made:
+            made.commit(b"new")
+        assert path.read_bytes() == b"new"
 
 
 def test_what_is_no_file_is_not_replaced(path: Path) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -290,6 +292,70 @@ def test_another_start_url_s_token_is_never_adopted(machine: Machine, *, refused
     assert machine.token() == theirs
 
 
+@pytest.fixture
+def slow_disk(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """`slow_disk(act)` has somebody else act while the disk takes a renewed token, which is written before its name.
+
+    AWS keeps the refresh token.
+    """
+    machine.standin.configure(rotate_refresh_tokens=False)
+
+    def meanwhile(act: Callable[[], object]) -> None:
+        real, acted = os.fsync, []
+
+        def fsync(fd: int) -> None:
+            real(fd)
+            if not acted:
+                acted.append(True)
+                act()
+
+        monkeypatch.setattr(os, "fsync", fsync)
+
+    return meanwhile
+
+
+def test_logout_while_the_disk_is_slow(machine: Machine, slow_disk: Callable[[Callable[[], object]], None]) -> None:
+    machine.log_in()
+    machine.hands.forward(3000)
+    slow_disk(machine.token_file.unlink)
+    assert renew(machine) == Outcome(Result.GONE)
+    assert refreshes(machine) == 1
+    assert not machine.token_file.exists()
+
+
+def test_login_while_the_disk_is_slow(machine: Machine, slow_disk: Callable[[Callable[[], object]], None]) -> None:
+    machine.log_in()
+    machine.hands.forward(3000)
+    theirs = json.dumps(machine.standin.seed_session()).encode()
+    slow_disk(lambda: machine.token_file.write_bytes(theirs))
+    assert renew(machine).result is Result.ADOPTED
+    assert refreshes(machine) == 1
+    assert machine.token_file.read_bytes() == theirs
+
+
+def test_folder_that_vanishes_while_the_disk_is_slow(
+    machine: Machine, slow_disk: Callable[[Callable[[], object]], None]
+) -> None:
+    machine.log_in()
+    machine.hands.forward(3000)
+    slow_disk(lambda: shutil.rmtree(machine.paths.token_cache))
+    assert renew(machine).result is Result.UNSAVED
+    assert not machine.paths.token_cache.exists(), "only a login makes the folder"
+
+
+def test_saving_gives_way_to_a_logout_while_the_disk_is_slow(
+    machine: Machine, slow_disk: Callable[[Callable[[], object]], None], full_disk: pytest.MonkeyPatch
+) -> None:
+    machine.log_in()
+    machine.hands.forward(3000)
+    held = renew(machine).held
+    assert held is not None
+    full_disk.undo()
+    slow_disk(machine.token_file.unlink)
+    renewal.save(machine.session, held, cache=machine.cache)
+    assert not machine.token_file.exists()
+
+
 RENEW = """
 import sys
 from pathlib import Path
@@ -344,7 +410,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     def refuse(*_: Any, **__: Any) -> None:
         raise CredhelperError("the disk is full", "Make room")
 
-    monkeypatch.setattr(Draft, "commit", refuse)
+    monkeypatch.setattr(Draft, "fill", refuse)
     return monkeypatch
 
 
@@ -365,6 +431,35 @@ def test_unsaved_token_is_kept_and_written_later(machine: Machine, full_disk: py
     assert refreshes(machine) == 1
     assert machine.token()["accessToken"] == outcome.token.access_token
     assert machine.token()["refreshToken"] == outcome.token.refresh_token
+
+
+@pytest.mark.parametrize(
+    ("left", "options", "spent"),
+    [
+        (1100, {}, 0),
+        (310, {}, 0),
+        (290, {}, 1),
+        (1100, {"rejected": True}, 1),
+        (290, {"stays": False}, 0),
+        (290, {"stays": False, "rejected": True}, 0),
+    ],
+)
+def test_no_refresh_token_is_spent_early_where_its_successor_cannot_be_written(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, left: float, options: dict[str, bool], spent: int
+) -> None:
+    before = machine.log_in()
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise CredhelperError("the disk is full", "Make room")
+
+    monkeypatch.setattr(Draft, "prepare", refuse)
+    machine.hands.forward(3600 - left)
+    try:
+        assert renew(machine, replacing=before["accessToken"], **options).result is Result.UNSAVED
+    except CredhelperError as error:
+        assert error.message == "the disk is full"  # noqa: PT017 - both ends are looked at below
+    assert refreshes(machine) == spent
+    assert machine.token() == before
 
 
 def test_unsaved_token_is_renewed_itself_when_its_time_comes(machine: Machine, full_disk: pytest.MonkeyPatch) -> None:

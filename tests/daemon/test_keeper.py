@@ -256,7 +256,7 @@ async def test_unsaved_token_is_used_and_saved_later(
         raise CredhelperError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Draft, "commit", refuse)
+        patch.setattr(Draft, "fill", refuse)
         for count in (1, 2):
             hands.forward(2500)
             await inside.turn()

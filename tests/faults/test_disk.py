@@ -37,8 +37,16 @@ async def test_token_that_cannot_be_written(
     before = machine.token()
     with getattr(disk, how)(machine.paths.token_cache):
         await inside.turn()
+        hands.forward(2500)
+        for _ in range(5):
+            await inside.turn()
+            await inside.until(lambda: idle(inside))
+            hands.forward(61)
+        assert "cannot be written: " in await reason(inside)
+        assert inside.calls(RENEW) == 0, "the refresh token is spent at the last moment only"
+        assert len(lines(log, "cannot be written: ")) == 1
         for count in (1, 2, 3):
-            hands.forward(2500)
+            hands.forward(600 if count == 1 else 3350)
             await inside.turn()
             await inside.until(lambda count=count: inside.keeper.renewals == count)  # type: ignore[misc]
             assert inside.state == "active"
@@ -73,7 +81,7 @@ async def test_token_that_cannot_be_written_is_saved_before_the_daemon_ends(
     assert await inside.start()
     before = machine.token()
     with disk.full(machine.paths.token_cache):
-        machine.hands.forward(2500)
+        machine.hands.forward(3350)
         await inside.turn()
         await inside.until(lambda: inside.keeper._unsaved is not None)
     assert machine.token() == before
