@@ -74,8 +74,9 @@ class LoginRecords:
         except (OSError, CredhelperError):
             return self._known.get(path)
         record = _parse(data)
-        if record is not None:
-            self._known[path] = record
+        if record is None:
+            return self._known.get(path)
+        self._known[path] = record
         return record
 
     @staticmethod

@@ -91,6 +91,17 @@ def test_damaged_field_never_raises(records: LoginRecords, home: Path, name: str
     assert damaged is None or name in {"client", "endpoints"}
     del content[name]
     the_file(home).write_text(json.dumps(content))
+    assert LoginRecords(home / "state" / "logins").read("s") is None
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"half of a rec"])
+def test_one_that_was_read_counts_when_it_is_garbled(records: LoginRecords, home: Path, data: bytes) -> None:
+    """Else a token of other endpoints would go to AWS's own."""
+    records.write("s", RECORD)
+    assert records.read("s") == RECORD
+    the_file(home).write_bytes(data)
+    assert records.read("s") == RECORD
+    records.remove("s")
     assert records.read("s") is None
 
 
