@@ -19,8 +19,8 @@ def seclude(*, for_good: bool) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0 if for_good else hard))
     if sys.platform == "linux":
-        import ctypes  # noqa: PLC0415 - Linux only
-
         pr_set_dumpable = 4
-        with contextlib.suppress(OSError, AttributeError):
+        with contextlib.suppress(ImportError, OSError, AttributeError):
+            import ctypes  # noqa: PLC0415 - Linux only, and not in every Python
+
             ctypes.CDLL(None).prctl(pr_set_dumpable, 0, 0, 0, 0)

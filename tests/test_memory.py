@@ -68,6 +68,17 @@ def test_limits() -> None:
         assert done.stdout == f"{wanted}\n"
 
 
+def test_a_python_without_ctypes() -> None:
+    """Some are built without libffi; the limit holds all the same, and drafts are made without `fallocate`."""
+    text = (
+        "import resource, sys\nsys.modules['ctypes'] = None\n"
+        "from credhelper import memory\nfrom credhelper.aws import draft\nmemory.seclude(for_good=True)\n"
+        "print(resource.getrlimit(resource.RLIMIT_CORE), draft._allocate(1, 10))"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("(0, 0) False\n", "")
+
+
 _LOOK = """
 import ctypes
 libc = ctypes.CDLL(None, use_errno=True)
