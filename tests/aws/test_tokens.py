@@ -31,7 +31,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 # Dates have whole seconds, of four-digit years.
 MOMENT = st.integers(0, 4_000_000_000).map(float)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
