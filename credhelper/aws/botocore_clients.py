@@ -83,13 +83,15 @@ def make_client(service: str, region: str, url: str | None, network: Network, ti
     Args:
         service: `sso-oidc` or `sso`.
         url: in place of AWS's own endpoint.
-        timeout: seconds to wait for a connection, and again for an answer.
+        timeout: seconds to wait for a connection, and again for the whole of an answer.
 
     Raises ConfigError where `url` is not a safe one, TooLong in calls whose answer has no end.
     """
     import botocore.session  # noqa: PLC0415 - costs 0.1 s and 20 MB, so only once it is needed
     from botocore import UNSIGNED, configprovider  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
+
+    from credhelper.aws import deadlines  # noqa: PLC0415
 
     # Each entry is (name in the config, environment variable, default, conversion): neither is looked at.
     defaults = configprovider.BOTOCORE_DEFAUT_SESSION_VARIABLES
@@ -118,5 +120,7 @@ def make_client(service: str, region: str, url: str | None, network: Network, ti
         ),
     )
     made: Any = client
-    made.meta.events.register("before-send", _bounded(made._endpoint.http_session))
+    http_session = made._endpoint.http_session
+    deadlines.impose(http_session)
+    made.meta.events.register("before-send", _bounded(http_session))
     return made

@@ -80,7 +80,7 @@ class IdentityCenter:
         endpoints: overrides; None means AWS's own for the region.
         network: proxies and CA bundle; None values mean that botocore decides from this process's environment.
         clock: told about every `Date` header.
-        timeout: seconds to wait for a connection, and again for an answer.
+        timeout: seconds to wait for a connection, and again for the whole of an answer.
     """
 
     def __init__(

@@ -24,6 +24,7 @@ Kind = Literal[
     "stranger",
     "cut",
     "torn",
+    "drip",
     "empty",
 ]
 
@@ -45,6 +46,8 @@ class Fault:
     code: str = ""
     message: str = ""
     location: str = ""
+    pause: float = 0
+    head: bool = False
 
     @classmethod
     def error(
@@ -117,6 +120,12 @@ class Fault:
     def torn(cls, *, delay: float = 0) -> Self:
         """The connection ends in the middle of the right body. The operation takes effect."""
         return cls("torn", delay, after=True)
+
+    @classmethod
+    def drip(cls, pause: float = 0.05, *, head: bool = False, after: bool = False) -> Self:
+        """An answer that never ends, a byte after each `pause` (seconds): its body, or already its head. The
+        connection ends when the fault is removed or the stand-in stops."""
+        return cls("drip", 0, after, 200, pause=pause, head=head)
 
     @classmethod
     def empty(cls, *, status: int = 500, delay: float = 0, after: bool = False) -> Self:

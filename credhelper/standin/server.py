@@ -30,10 +30,22 @@ class Withheld:
     response: Response | None = None
 
 
+@dataclass(frozen=True)
+class Dripping:
+    """In place of an answer: one that never ends, a byte after each `pause` (seconds) until `ended` is set."""
+
+    pause: float
+    ended: threading.Event
+    head: bool = False
+
+
+Outcome = Response | Withheld | Dripping
+
+
 class Application(Protocol):
     """What answers requests; it is called by many threads at once and raises nothing."""
 
-    def respond(self, request: Request) -> Response | Withheld: ...
+    def respond(self, request: Request) -> Outcome: ...
 
     def now(self) -> float: ...
 
@@ -133,7 +145,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(outcome)
             return
         self.close_connection = True
-        if outcome.how == "torn" and outcome.response is not None:
+        if isinstance(outcome, Dripping):
+            self._drip(outcome)
+        elif outcome.how == "torn" and outcome.response is not None:
             self.wfile.write(self._bytes(outcome.response)[: -max(1, len(outcome.response.body) // 2)])
         elif outcome.how == "reset":
             self._reset()
@@ -156,6 +170,16 @@ class _Handler(BaseHTTPRequestHandler):
             head.append("Connection: close")
         body = b"" if self.command == "HEAD" else response.body
         return "\r\n".join([*head, "", ""]).encode("latin-1") + body
+
+    def _drip(self, how: Dripping) -> None:
+        start = "HTTP/1.1 200 OK\r\n"
+        if how.head:
+            start += "X-Endless: "
+        else:
+            start += "Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n"
+        self.wfile.write(start.encode())
+        while not how.ended.wait(how.pause):
+            self.wfile.write(b" ")
 
     def _reset(self) -> None:
         linger = struct.pack("ii", 1, 0)

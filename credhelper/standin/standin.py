@@ -14,7 +14,7 @@ from credhelper.standin import pages, protocol
 from credhelper.standin.calls import Call, CallLog
 from credhelper.standin.faults import Fault, FaultBook, PlacedFault
 from credhelper.standin.messages import Request, Response, ServiceError
-from credhelper.standin.server import Server, Withheld
+from credhelper.standin.server import Dripping, Outcome, Server, Withheld
 from credhelper.standin.settings import Settings
 from credhelper.standin.state import State
 
@@ -212,14 +212,14 @@ class StandIn:
         """The stand-in's clock."""
         return self.settings.clock()
 
-    def respond(self, request: Request) -> Response | Withheld:
+    def respond(self, request: Request) -> Outcome:
         """Answer a request; called by the server."""
         route = protocol.find_route(request)
         page = pages.find_page(request) if route is None else None
         operation = route.name if route else page or "Unknown"
         detail = _detail(operation, request)
         ticket = self._calls.arrived(Call(self.now(), operation, request.header("user-agent"), detail=detail))
-        outcome: Response | Withheld = Response(500)
+        outcome: Outcome = Response(500)
         code: str | None = "bug"
         try:
             outcome, code = self._with_faults(request, route, page, operation, detail)
@@ -231,7 +231,7 @@ class StandIn:
 
     def _with_faults(
         self, request: Request, route: protocol.Route | None, page: str | None, operation: str, detail: str
-    ) -> tuple[Response | Withheld, str | None]:
+    ) -> tuple[Outcome, str | None]:
         placed = self._faults.meet(operation, detail)
         if placed is None:
             response = self._perform(request, route, page)
@@ -250,6 +250,8 @@ class StandIn:
                 half = real.body[: len(real.body) // 2]
                 return Response(real.status, half, real.content_type, real.headers), "cut"
             return real, real.error_code
+        if fault.kind == "drip":
+            return Dripping(fault.pause, placed.ended, head=fault.head), "drip"
         if fault.kind in {"drop", "silence", "reset"}:
             return Withheld("reset" if fault.kind == "reset" else "close"), fault.kind
         return _wrong_answer(fault, route), fault.code or fault.kind

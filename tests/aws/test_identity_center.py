@@ -202,6 +202,32 @@ def test_silence_is_being_offline(standin: StandIn) -> None:
     center.close()
 
 
+@pytest.mark.parametrize("head", [False, True])
+def test_answer_that_drips_is_being_offline(standin: StandIn, *, head: bool) -> None:
+    """Each byte comes in time, the whole never."""
+    token = standin.seed_session()
+    center = IdentityCenter(REGION, standin.endpoints, Network(proxies={}), timeout=0.5)
+    placed = standin.fault("CreateToken", Fault.drip(head=head))
+    unfulfilled = threading.Timer(10, placed.remove)  # no test waits for ever
+    unfulfilled.start()
+    with pytest.raises(UpstreamError) as caught:
+        center.refresh(registration_of(token), token["refreshToken"])
+    unfulfilled.cancel()
+    assert (caught.value.code, caught.value.detail) == (UpstreamError.OFFLINE, "no answer in time")
+    placed.remove()
+    center.close()
+
+
+def test_time_of_an_answer_is_that_answer_s_own(standin: StandIn) -> None:
+    """Many calls over one connection, and longer than one of them may take."""
+    token = standin.seed_session()["accessToken"]
+    center = IdentityCenter(REGION, standin.endpoints, Network(proxies={}), timeout=1.0)
+    standin.fault("GetRoleCredentials", Fault.slow(0.3))
+    for _ in range(5):
+        assert center.role_credentials(token, ACCOUNT, ROLE)
+    center.close()
+
+
 def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"

@@ -82,7 +82,7 @@ def test_a_silent_service_runs_into_the_clients_timeout(standin: StandIn, client
         impatient.list_accounts(accessToken=token["accessToken"])
 
 
-@pytest.mark.parametrize("fault", [Fault.silence(), Fault.hold(), Fault.slow(3600)])
+@pytest.mark.parametrize("fault", [Fault.silence(), Fault.hold(), Fault.slow(3600), Fault.drip(), Fault.drip(3600)])
 def test_stopping_ends_what_waits(start: Callable[..., StandIn], fault: Fault) -> None:
     standin = start()
     standin.fault("IndexPage", fault)
@@ -162,6 +162,22 @@ def bare(standin: StandIn, path: str) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", port), timeout=10)
     connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
     return connection
+
+
+@pytest.mark.parametrize("head", [False, True])
+def test_an_answer_drips_until_the_fault_is_removed(standin: StandIn, *, head: bool) -> None:
+    placed = standin.fault("IndexPage", Fault.drip(0.001, head=head))
+    received = b""
+    with bare(standin, "/") as connection:
+        while len(received) < 500:
+            received += connection.recv(1)
+        placed.remove()
+        while connection.recv(65536):
+            pass
+    start = b"HTTP/1.1 200 OK\r\nX-Endless: " if head else b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+    assert received.startswith(start)
+    assert (b"\r\n\r\n" in received) is not head
+    assert received.endswith(b" " * 300)
 
 
 def test_a_torn_answer_promises_more_than_it_brings(standin: StandIn) -> None:
