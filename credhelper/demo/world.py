@@ -169,6 +169,11 @@ class World:
             link.parent.mkdir(parents=True)
             link.symlink_to(packages)
 
+    @property
+    def mark(self) -> str:
+        """A word that is on the command line of what is started here for the person (as Python's `-X`, say)."""
+        return f"credhelper_demo={self.home}"
+
     def config(self) -> str:
         """The AWS config as it is now."""
         return self.paths.config_file(self.environment).read_text()
@@ -266,21 +271,30 @@ class World:
 
     def _end_strays(self) -> None:
         """End what a person left running in this world: jobs in the background, whatever opened windows."""
-        if self._home is None or not self.paths.state.exists():
+        if self._home is None:
             return
-        with contextlib.suppress(CredhelperError, KeyError, ValueError):
-            self.ping()  # to know the daemon, which is asked to stop later
-        strays = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if process.pid not in self._daemons and process.environ().get("HOME") == str(self._home):
-                    strays.append(process)
+        if self.paths.state.exists():
+            with contextlib.suppress(CredhelperError, KeyError, ValueError):
+                self.ping()  # to know the daemon, which is asked to stop later
+        strays = [
+            process
+            for process in psutil.process_iter()
+            if process.pid not in self._daemons and self._is_of_here(process)
+        ]
         for process in strays:
             with contextlib.suppress(psutil.Error):
                 process.terminate()
         for process in psutil.wait_procs(strays, timeout=2.0)[1]:
             with contextlib.suppress(psutil.Error):
                 process.kill()
+
+    def _is_of_here(self, process: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.Error):
+            if self.mark in process.cmdline():
+                return True
+        with contextlib.suppress(psutil.Error):
+            return bool(process.environ().get("HOME") == str(self._home))
+        return False
 
     def close(self) -> None:
         """End everything. A second Ctrl-C does not interrupt it. Harmless when repeated."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pexpect
+import psutil
 import pytest
 
 from credhelper.demo.controls import Controls
@@ -21,6 +23,7 @@ from credhelper.standin import write_browser_script
 from docs.pictures.terminal import Terminal
 from tests.demo.around import ASTRAY, HOME_PATH, READ, gone, processes_of
 from tests.demo.around import terminal as terminal_environ
+from tests.demo.ends import over
 from tests.waiting import wait_until
 
 PROMPT = "(credhelper demo) corp-dev $"
@@ -165,6 +168,58 @@ def test_no_browser_and_no_desktop() -> None:
     with World(Schedule(), {"PATH": "/usr/bin:/bin"}) as world, Controls(world, {}) as controls:
         assert not controls.own_browser
         assert controls.browser == world.environment["BROWSER"]
+
+
+def test_half_a_line_in_the_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[str] = []
+    with World(Schedule()) as world, Controls(world, {}) as controls:
+        monkeypatch.setattr(world.standin, "end_sessions", ended.append)
+        subprocess.run(["/bin/sh", "-c", f"printf x >{world.home}/controls"], check=True, timeout=20)
+        assert subprocess.run([f"{controls.bin}/end-session", "client"], check=True, timeout=20).returncode == 0
+        wait_until(lambda: ended)
+        subprocess.run(["/bin/sh", "-c", f"printf x >{world.home}/controls"], check=True, timeout=20)
+        folder = world.home
+    assert ended == ["https://client.awsapps.com/start"]
+    assert not folder.exists()
+
+
+def test_what_nobody_foresaw_is_told_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def fail(start_url: str) -> None:
+        calls.append(start_url)
+        raise LookupError(start_url)
+
+    world = World(Schedule())
+    monkeypatch.setattr(world.standin, "end_sessions", fail)
+
+    def visit() -> None:
+        with world, Controls(world, {}) as controls:
+            for session in ("corp", "client"):
+                subprocess.run([f"{controls.bin}/end-session", session], check=True, timeout=20)
+            wait_until(lambda: len(calls) == 2)
+
+    with pytest.raises(LookupError, match="corp"):
+        visit()
+    assert not world.home.exists()
+
+
+def test_a_command_in_the_background_that_hides_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `login` and `status --watch` do from all but root."""
+
+    def refuse(process: psutil.Process) -> dict[str, str]:
+        raise psutil.AccessDenied(process.pid)
+
+    with World(Schedule()) as world, Controls(world, {}) as controls:
+        command = subprocess.Popen(
+            [f"{controls.bin}/credhelper", "status", "--watch"], env=world.environment, stdout=subprocess.PIPE
+        )
+        assert command.stdout is not None
+        command.stdout.readline()
+        monkeypatch.setattr(psutil.Process, "environ", refuse)
+    with command.stdout:
+        assert over(command.pid)
+    command.wait(20)
 
 
 @pytest.mark.parametrize("wanted", ["/usr/bin/tcsh", "", "/nonexistent/zsh", "/bin/false"])
