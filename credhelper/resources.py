@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import grp
 import os
+import pwd
 import py_compile
 import shlex
 import stat
@@ -41,8 +43,10 @@ def install_helper(paths: Paths) -> None:
     """
     paths.check_owner()
     library = paths.data / "lib"
-    _check_ours(paths.data)
-    _check_ours(library)
+    for folder in (paths.data, library, library / "__pycache__"):
+        _check_ours(folder)
+    for folder in (paths.data.parent, paths.data.parent.parent):
+        _check_ours(folder, shared=True)
     module = library / "credhelper_client.py"
     _install(module, (_PACKAGE / "client.py").read_bytes(), 0o600)
     _install(paths.helper, launcher(library), 0o700)
@@ -55,16 +59,35 @@ def install_helper(paths: Paths) -> None:
         )
 
 
-def _check_ours(folder: Path) -> None:
-    """Raise CredhelperError where others could put something there: every AWS call would run it."""
+def _check_ours(folder: Path, *, shared: bool = False) -> None:
+    """Raise CredhelperError where others could put something there: every AWS call would run it.
+
+    Args:
+        shared: the folder is for other programs too, and was made by whichever came first, with the user's umask.
+    """
     try:
         status = folder.stat()
     except OSError:
         return  # made with mode 0700, or said to be impossible then
-    if status.st_uid != os.geteuid():
+    if status.st_uid not in {os.geteuid(), 0}:
         raise CredhelperError(f"{folder} belongs to another user, who could change the helper", "Move it away")
-    if status.st_mode & 0o022:
-        raise CredhelperError(f"others can write to {folder}, and so change the helper", f"Run `chmod 700 {folder}`")
+    private = shared and _is_private_group(status.st_gid)
+    if status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and not private):
+        raise CredhelperError(
+            f"others can write to {folder}, and so change the helper", f"Run `chmod go-w {shlex.quote(str(folder))}`"
+        )
+
+
+def _is_private_group(gid: int) -> bool:
+    """Whether this is a group for the user alone, of the user's name, as many systems give one to everybody.
+
+    With it comes a umask that lets the group write.
+    """
+    try:
+        user, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(gid)
+    except (KeyError, OSError):
+        return False
+    return user.pw_gid == gid and group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
 
 
 def helper_is_ours(paths: Paths) -> bool:

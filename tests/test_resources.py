@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import stat
 import subprocess
 import sys
@@ -106,6 +108,30 @@ def test_home_of_another_user_gets_no_helper(paths: Paths, monkeypatch: pytest.M
     with pytest.raises(CredhelperError, match="another user"):
         resources.install_helper(paths)
     assert list(paths.home.iterdir()) == []
+
+
+def test_a_group_of_the_user_alone_may_write_to_what_programs_share(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the umask 002 makes it where everybody has a group of their own."""
+    share = paths.data.parent
+    share.mkdir(parents=True)
+    share.chmod(0o775)
+    user, gid = pwd.getpwuid(os.geteuid()).pw_name, pwd.getpwuid(os.geteuid()).pw_gid
+    os.chown(share, -1, gid)
+
+    def group(name: str, *members: str) -> None:
+        monkeypatch.setattr(grp, "getgrgid", lambda _: grp.struct_group((name, "x", gid, list(members))))
+
+    for name, *members in (("staff", user), ("staff",), (user, user, "another")):
+        group(name, *members)
+        with pytest.raises(CredhelperError, match=f"others can write to {share}"):
+            resources.install_helper(paths)
+    group(user, user)
+    resources.install_helper(paths)
+    share.chmod(0o777)
+    with pytest.raises(CredhelperError, match=f"others can write to {share}"):
+        resources.install_helper(paths)
 
 
 def test_noexec_is_told(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import click
 
 from credhelper import client
 from credhelper.agent import Agent
-from credhelper.cli import complain, tell
+from credhelper.cli import complain, no_core_dumps, tell
 from credhelper.core.report import NO_DAEMON
 from credhelper.daemon import singleton
 from credhelper.errors import CredhelperError, DaemonUnavailable
@@ -56,6 +56,7 @@ def _start(paths: Paths) -> None:
     from credhelper import settings  # noqa: PLC0415
 
     paths.check_owner()
+    no_core_dumps()  # a proxy's address may hold a password
     settings.record_network(paths, os.environ)
     Agent(paths).start()
     _tell_of_settings(paths)

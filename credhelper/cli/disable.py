@@ -7,6 +7,7 @@ import os
 import click
 
 from credhelper.aws.config.apply import plan_disable
+from credhelper.cli import no_core_dumps
 from credhelper.cli.enable import carry_out, chosen_names, outcome
 from credhelper.errors import EXIT_FAILURE
 from credhelper.paths import Paths
@@ -24,6 +25,7 @@ def command(profiles: tuple[str, ...], *, everything: bool, dry_run: bool, yes: 
     """
     paths = Paths.of()
     paths.check_owner()
+    no_core_dumps()  # a config may hold access keys
     names = chosen_names(profiles, os.environ, everything=everything)
     plan = plan_disable(paths, os.environ, names)
     if not carry_out(paths, plan, "Disable", dry_run=dry_run, yes=yes, install=False):

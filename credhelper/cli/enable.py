@@ -10,6 +10,7 @@ import click
 
 from credhelper.aws.config.apply import Plan, diff, plan_enable, shared_with, write
 from credhelper.aws.targets import chosen_profile
+from credhelper.cli import no_core_dumps
 from credhelper.errors import EXIT_FAILURE, EXIT_OK, CredhelperError, UsageError
 from credhelper.paths import Paths
 from credhelper.terminal import counted, printable
@@ -29,6 +30,7 @@ def command(profiles: tuple[str, ...], *, everything: bool, dry_run: bool, yes: 
     """
     paths = Paths.of()
     paths.check_owner()
+    no_core_dumps()  # config and credentials file may hold access keys
     names = chosen_names(profiles, os.environ, everything=everything)
     plan = plan_enable(paths, os.environ, names, force=force)
     if not carry_out(paths, plan, "Enable", dry_run=dry_run, yes=yes, install=True):

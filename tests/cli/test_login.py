@@ -594,13 +594,25 @@ def test_a_signal_that_ends_it_gives_the_terminal_back(terminal: Terminal, numbe
 
 
 @pytest.mark.usefixtures("alone")
-def test_there_is_no_core_dump_of_it(terminal: Terminal) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        "login",
+        "logout",
+        "status",
+        "whoami dev",
+        "enable --all --yes",
+        "disable --all --yes",
+        "daemon start",
+        "daemon restart",
+    ],
+)
+def test_there_is_no_core_dump_of_what_holds_secrets(terminal: Terminal, line: str) -> None:
     limits = resource.getrlimit(resource.RLIMIT_CORE)
     try:
-        for verb_name in ("login", "logout"):
-            resource.setrlimit(resource.RLIMIT_CORE, (limits[1], limits[1]))
-            terminal.run(verb_name)
-            assert resource.getrlimit(resource.RLIMIT_CORE) == (0, limits[1])
+        resource.setrlimit(resource.RLIMIT_CORE, (limits[1], limits[1]))
+        terminal.run(*line.split())
+        assert resource.getrlimit(resource.RLIMIT_CORE) == (0, limits[1])
     finally:
         resource.setrlimit(resource.RLIMIT_CORE, limits)
 

@@ -426,18 +426,34 @@ spec.loader.exec_module(client)
 # --- they wait for us with a helper of their own --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["folder of theirs", "open folder", "library of theirs", "open library"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "folder of theirs",
+        "open folder",
+        "library of theirs",
+        "open library",
+        "open cache",
+        "share of theirs",
+        "open share",
+        "open local",
+    ],
+)
 def test_helper_s_folder_that_others_can_write_to(paths: Paths, how: str) -> None:
     """Every AWS call would run what they put there."""
     need_root()
-    library = paths.data / "lib"
-    library.mkdir(parents=True, mode=0o700)
-    paths.data.chmod(0o700)
-    chosen = library if "library" in how else paths.data
+    cache = paths.data / "lib" / "__pycache__"
+    cache.mkdir(parents=True)
+    named = {"cache": cache, "library": cache.parent, "folder": paths.data}
+    named |= {"share": paths.data.parent, "local": paths.data.parent.parent}
+    for folder in named.values():
+        folder.chmod(0o700)
+    chosen = next(folder for name, folder in named.items() if name in how)
     if "theirs" in how:
         os.chown(chosen, NOBODY, NOBODY)
     else:
         chosen.chmod(0o775)
+        os.chown(chosen, -1, NOBODY)
     before = snapshot(paths.home)
     paths.aws.mkdir()
     (paths.aws / "config").write_text(
@@ -451,7 +467,7 @@ def test_helper_s_folder_that_others_can_write_to(paths: Paths, how: str) -> Non
         assert f"{chosen} belongs to another user" in done.stderr
     else:
         assert f"others can write to {chosen}" in done.stderr
-        assert f"chmod 700 {chosen}" in done.stderr
+        assert f"chmod go-w {chosen}" in done.stderr
     assert (paths.aws / "config").read_bytes() == config
     assert not paths.helper.exists()
     after = snapshot(paths.home)
