@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import configparser
+import functools
 import io
-import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from botocore.configloader import load_config
+from botocore.configloader import build_profile_map, load_config
 from botocore.exceptions import ConfigParseError
 
 WORDS = (
@@ -77,7 +79,6 @@ _LEGACY = (
     b"sso_start_url = https://d-1.awsapps.com/start/#\nsso_region = eu-west-1\n"
     b"sso_account_id = 123456789012\nsso_role_name = Admin\n"
 )
-_FILE = Path(tempfile.gettempdir()) / f"credhelper-fuzz-{os.getpid()}"
 
 
 def seeds() -> list[bytes]:
@@ -101,12 +102,26 @@ def lines(data: bytes) -> list[bytes]:
     return [line.encode("latin-1") for line in io.StringIO(data.decode("latin-1"), newline="")]
 
 
+@functools.cache
+def _file() -> Path:
+    """A file's place in a folder that is nobody else's, gone with this process."""
+    folder = tempfile.mkdtemp(prefix="credhelper-fuzz-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder) / "config"
+
+
+def names_for_botocore(header: str, kind: str) -> set[str]:
+    """The name that botocore finds in what stands between the brackets: of `profiles` or `sso_sessions`, or none."""
+    return set(build_profile_map({header: {}})[kind])
+
+
 def as_botocore(data: bytes) -> dict[str, Any] | None:
     """What botocore, and so the AWS CLI and boto3, reads in these bytes; None where it refuses them."""
-    _FILE.write_bytes(data)
+    file = _file()
+    file.write_bytes(data)
     try:
-        return load_config(str(_FILE))
+        return load_config(str(file))
     except (ConfigParseError, configparser.Error, ValueError, AttributeError):
         return None
     finally:
-        _FILE.unlink()
+        file.unlink()

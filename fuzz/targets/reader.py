@@ -60,14 +60,16 @@ def _as_the_aws_cli(data: bytes, config: ConfigFile) -> None:
     both = {section.profile for section in config.document.sections if section.kind == "default"} and any(
         section.kind == "profile" and section.name == "default" for section in config.document.sections
     )
-    for found, ours in ((theirs["profiles"], config.profiles), (theirs["sso_sessions"], config.sessions)):
-        for name, values in found.items():
+    for kind, ours in (("profiles", config.profiles), ("sso_sessions", config.sessions)):
+        for name, values in theirs[kind].items():
             headers = [s for s in config.document.sections if s.name == name]
             if not headers or (name == "default" and both):
                 continue
             assert name in ours, f"{name!r} is not seen"
-            if len({section.header for section in headers}) > 1:
-                continue  # the AWS CLI sees the last of them alone
+            sections = config.document.sections
+            taken = {s.header for s in sections if configs.names_for_botocore(s.header, kind) == {name}}
+            if len(taken | {section.header for section in headers}) > 1:
+                continue  # the AWS CLI sees the last of them alone, which may be a `[profilex y]` too
             for key, value in values.items():
                 if key in config.inherited or not re.fullmatch(r"[A-Za-z0-9_/.%@:+-]+", key):
                     continue
