@@ -297,6 +297,7 @@ def test_sigterm_ends_it_cleanly(machine: Machine, processes: Processes, *, sile
     address = Path(machine.paths.address_record.read_text().strip())
     caller = None
     if silence:
+        machine.let_the_helper_wait()
         machine.standin.fault(FETCH, Fault.silence(), times=1)
         caller = processes.start(
             [str(machine.paths.helper), "corp", ACCOUNT, "AWSReadOnlyAccess"], stdout=-1, stderr=-1, text=True
