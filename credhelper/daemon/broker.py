@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from credhelper import names
+from credhelper.client import DEADLINE
 from credhelper.core.limiter import Priority
 from credhelper.core.report import date
 from credhelper.core.vault import Vault
@@ -39,6 +40,9 @@ _LOG = logging.getLogger(__name__)
 
 # Within the helper's own deadline, which lies within the 5 s that the portable contract allows.
 ANSWER_WITHIN = 4.0
+# Of the time that a caller has left, what the answer needs for its way; and the least that anything is given.
+_ANSWER_TRAVELS = 0.2
+_LEAST = 0.05
 # After a failed background fetch: the caller who needs it sooner asks for it himself.
 _BACKGROUND_PAUSE = 30.0
 # Before the same call is made again; in all within what a caller waits.
@@ -57,7 +61,7 @@ _NO_ROLE = (
     "Correct sso_role_name, run: credhelper enable"
 )
 
-_QUEUED = "more roles are asked for at once than AWS answers within 4 s, and this one still waits for its turn"
+_QUEUED = "more roles are asked for at once than AWS answers within {:.2g} s, and this one still waits for its turn"
 
 Reply = tuple[int, bytes]
 
@@ -122,15 +126,16 @@ class Broker:
             )
         key = RoleKey(keeper.session.id, account, role)
         try:
-            async with asyncio.timeout_at(started + ANSWER_WITHIN):
+            within = _within(fields, started)
+            async with asyncio.timeout_at(started + within):
                 if keeper.worth_a_look():
                     await keeper.look()
                 reply = await self._from_memory_or_aws(keeper, key)
         except TimeoutError:
             self.vault.failed(key, self._tools.clock.server_now())
             waiting = key in self._flights and self._flights[key][1].waiting is not None
-            message = _QUEUED if waiting else "AWS did not answer within 4 s"
-            reply = self._live_or(key, EXIT_FAILURE, f"{message}. Try again")
+            message = _QUEUED if waiting else "AWS did not answer within {:.2g} s"
+            reply = self._live_or(key, EXIT_FAILURE, f"{message.format(within)}. Try again")
         if reply[0] == EXIT_LOGIN_NEEDED and self._leases.held(keeper.session.cache_key):
             wait = self._tools.settings().wait_for_login
             more_time(wait + 1.0)
@@ -311,6 +316,18 @@ class Broker:
 
     def _times_forgotten(self, key: RoleKey) -> int:
         return self._forgotten[key.session] + self._forgotten[None]
+
+
+def _within(fields: Mapping[bytes, bytes], now: float) -> float:
+    """Seconds that an answer may take; less than usual for a caller who had to wait for the daemon first.
+
+    He names the moment by the monotonic clock. One that no caller can have left by ours is another clock's.
+    """
+    try:
+        left = float(fields[b"until"]) - now
+    except (KeyError, ValueError):
+        return ANSWER_WITHIN
+    return max(min(ANSWER_WITHIN, left - _ANSWER_TRAVELS), _LEAST) if 0 < left <= DEADLINE else ANSWER_WITHIN
 
 
 def _where(key: RoleKey) -> str:

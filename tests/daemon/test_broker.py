@@ -246,6 +246,22 @@ async def test_silence_is_answered_within_five_seconds(inside: Inside) -> None:
     assert line == "credhelper: AWS did not answer within 4 s. Try again"
 
 
+async def test_a_caller_who_had_to_wait_for_the_daemon_is_answered_in_what_is_left(inside: Inside) -> None:
+    until = time.monotonic() + 1.0
+    with inside.machine.standin.fault(FETCH, Fault.silence()):
+        line = await inside.refused(1, until=f"{until:.3f}")
+    assert time.monotonic() < until
+    assert line == "credhelper: AWS did not answer within 0.8 s. Try again"
+
+
+@pytest.mark.parametrize("until", ["", "x", "nan", "inf", "-1e9", "1e300", "0"])
+@pytest.mark.usefixtures("impatient")
+async def test_a_moment_of_another_clock_is_passed_over(inside: Inside, until: str) -> None:
+    with inside.machine.standin.fault(FETCH, Fault.silence(), times=1):
+        line = await inside.refused(1, role=OTHER, until=until)
+    assert line == "credhelper: AWS did not answer within 0.3 s. Try again"
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_silence_with_something_alive(inside: Inside, hands: Hands) -> None:
     first = await inside.got()
