@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -28,6 +26,7 @@ from credhelper.standin.browser import visit
 from credhelper.standin.grants import Grants
 from credhelper.standin.sessions import Mint
 from tests import sandbox
+from tests.hostile import cores
 from tests.hostile.evidence import Search, Watch
 from tests.machine import ACCOUNT, ROLE, Machine
 from tests.support import MakeStandIn, Processes
@@ -285,8 +284,9 @@ def test_no_secret_is_anywhere_else(scene: Scene, runtime_folder: Path) -> None:
     assert search.files(home) == []
     assert search.files(runtime_folder) == []
     seen = b"\n".join(watch.processes)
-    for program in (b"daemon\0run", b"login\0corp", b"credential-process", b"browser", b"logout"):
-        assert program in seen, "a process was not looked at while it lived"
+    browser = b"/standin/browser.py\0http://127.0.0.1:"
+    for program in (b"daemon\0run", b"login\0corp", b"credential-process", browser, b"logout"):
+        assert program in seen, f"no process of {program!r} was looked at while it lived"
     assert [value for value in standin.secrets() if value in machine.paths.log.read_text()] == []
 
 
@@ -303,12 +303,6 @@ def no_core(pid: int) -> bool:
     return "Max core file size        0 " in Path(f"/proc/{pid}/limits").read_text()
 
 
-def raise_limit(pid: int) -> None:
-    """Allow a core as far as we may: not every root (of a container) may raise a hard limit."""
-    with contextlib.suppress(PermissionError):
-        resource.prlimit(pid, resource.RLIMIT_CORE, (-1, -1))
-
-
 @pytest.mark.parametrize("number", [signal.SIGABRT, signal.SIGQUIT, signal.SIGSEGV])
 def test_daemon_that_aborts_leaves_no_core(
     logged_in: Scene, processes: Processes, number: int, tmp_path: Path
@@ -322,21 +316,22 @@ def test_daemon_that_aborts_leaves_no_core(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=tmp_path,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (-1, -1)),
+        preexec_fn=cores.allow,
     )
     agent = Agent(logged_in.machine.paths)
     wait_until(agent.running, 20)
     logged_in.helper()
+    works_in = Path(f"/proc/{process.pid}/cwd").resolve()
+    before = cores.found(tmp_path, works_in)
     assert no_core(process.pid)
-    raise_limit(process.pid)
+    cores.allow(process.pid)
     process.send_signal(number)
     _, status = os.waitpid(process.pid, 0)
     process.returncode = -number
     out, err = process.communicate(timeout=10)
     assert os.WTERMSIG(status) == number
     assert not os.WCOREDUMP(status)
-    assert not list(tmp_path.glob("core*"))
-    assert not list(Path("/").glob("core*"))  # where a daemon works
+    assert cores.found(tmp_path, works_in) == before
     assert not Search(logged_in.secrets()).finds(out + err)
     logged_in.helper()  # the next call starts another one
 
@@ -361,17 +356,17 @@ def test_other_holders_of_secrets_leave_no_core(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=tmp_path,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (-1, -1)),
+            preexec_fn=cores.allow,
         )
         standin.wait_for(operation, done=None)
         assert no_core(process.pid)
-        raise_limit(process.pid)
+        cores.allow(process.pid)
         process.send_signal(signal.SIGABRT)
         _, status = os.waitpid(process.pid, 0)
         process.returncode = -signal.SIGABRT
     process.communicate(timeout=20)
     assert not os.WCOREDUMP(status)
-    assert list(tmp_path.glob("core*")) == []
+    assert cores.found(tmp_path) == set()
 
 
 # --- repr -----------------------------------------------------------------------------------------------------------
