@@ -32,12 +32,18 @@ OTHER_HOME = 101
 DEADLINE = 4.7
 # What a call spends on starting a daemon at most; the rest must do for serving it directly. A start takes a third of
 # a second, but a machine on which hundreds of callers begin at once has no sooner time for it.
-START_WITHIN = 3.0
+START_WITHIN = 2.8
 # A daemon that ends takes those with it that were about to be heard, and again those who come before it is gone.
 MOST_VANISHED = 4
 # Of a call's time, what must be left when it gives up waiting for a start on a crowded machine.
 LEFT_AT_LAST = 0.2
+# And what a program of our own needs to serve in the daemon's place; with less than that, waiting is better.
+SERVES_WITHIN = 1.5
+# Seconds between two looks at the load: callers of whom each saw the same dip would make the next crowd.
+DIP = 0.05
 MAX_WAIT = 3600.0
+# Of `errno`, which would be one more import: the same number on Linux and macOS.
+EBADF = 9
 
 # `sun_path` holds 108 bytes on Linux and 104 on macOS, with a closing NUL.
 MAX_SOCKET_PATH = 103
@@ -69,6 +75,10 @@ class Broken(Exception):
 
 class Vanished(Broken):
     """Whoever took the request has gone without an answer: killed, or restarted. Asking once more may help."""
+
+
+class Late(Broken):
+    """The daemon took the request, and its answer has not come in time."""
 
 
 def home_folder(environ: "Mapping[bytes, bytes]") -> bytes:
@@ -247,8 +257,8 @@ def encode_reply(status: int, payload: bytes) -> bytes:
 
 
 def receive(sock: "_socket.socket", count: int, deadline: float) -> bytes:
-    """Read exactly `count` bytes. Raises Broken at the deadline or the end of the stream."""
-    late = Broken("the daemon did not answer in time. Run `credhelper daemon restart`")
+    """Read exactly `count` bytes. Raises Late at the deadline, Vanished at the end of the stream."""
+    late = Late("the daemon did not answer in time. Run `credhelper daemon restart`")
     got = b""
     while len(got) < count:
         left = deadline - time.monotonic()
@@ -435,10 +445,23 @@ def crowded() -> bool:
     return running > 4 * (posix.cpu_count() or 1)
 
 
+def calm() -> bool:
+    """Whether the machine is not crowded, and not only for a moment."""
+    if crowded():
+        return False
+    time.sleep(DIP)
+    return not crowded()
+
+
 def give_up(by: float, deadline: float) -> bool:
-    """Whether to wait no longer for a daemon that is being started: after `by`, on a crowded machine at the end."""
+    """Whether to wait no longer for a daemon that is being started.
+
+    After `by` on a calm machine, while there is time to serve the caller in its place; else at the end.
+    """
     now = time.monotonic()
-    return now > by and (now > deadline - LEFT_AT_LAST or not crowded())
+    if now <= by:
+        return False
+    return now > deadline - LEFT_AT_LAST or (now < deadline - SERVES_WITHIN - DIP and calm())
 
 
 def spawn(command: "Sequence[str]", environ: "Mapping[bytes, bytes]", by: float, deadline: float) -> str:
@@ -494,7 +517,9 @@ def start(
     by: float,
     ready: "Callable[[], None]",
 ) -> "tuple[int, bytes]":
-    """Start a daemon, by the service manager where one answers, and ask it. Raises Absent with the reason, Broken.
+    """Start a daemon, by the service manager where one answers, and ask it.
+
+    Raises Absent with the reason, Broken; Vanished where it has ended, or hung up, since it was ready.
 
     `ready` is called once others can ask it too.
     """
@@ -527,7 +552,8 @@ def ask_or_start(
 
     Of many callers at once, the holder of a lock starts it and the others look again now and then, ever less often:
     where hundreds of callers begin, their looks would take the time that the daemon needs. After `start_within`
-    seconds there is none to be had. Who asked one that then vanished asks again, a few times.
+    seconds there is none to be had. Who asked one that then vanished asks again, and starts another where it has
+    gone; a few times, then there is none.
 
     Raises Absent with the reason why there is none, and Broken.
     """
@@ -537,32 +563,27 @@ def ask_or_start(
         return ask(addresses(environ, home, uid), request, uid, deadline)
     except (Absent, Vanished):
         check_home(home, uid)
-    try:
-        make_folder(state_folder(home))
-        lock = posix.open(state_folder(home) + b"/start.lock", posix.O_RDWR | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise Absent(f"its state folder cannot be used: {error}") from error
+    lock = open_start_lock(home)
     pause, looks, vanished = 0.01, 0, 0
     try:
         while True:
             mine, absent = try_lock(lock), False
-            if mine or looks % 4 == 0:  # also where whoever has the lock hangs
-                try:
-                    return ask(addresses(environ, home, uid), request, uid, deadline)
-                except Absent:
-                    absent = True
-                except Vanished:
-                    vanished += 1
-                    if vanished == MOST_VANISHED:
-                        raise
-            if give_up(by, deadline):
-                raise Absent("another process is still starting it")
-            if mine and absent:
-
-                def unlock() -> None:
-                    posix.lockf(lock, posix.F_ULOCK, 0)
-
-                return start(request, command, environ, uid, deadline, by=by, ready=unlock)
+            try:
+                if mine or looks % 4 == 0:  # also where whoever has the lock hangs
+                    try:
+                        return ask(addresses(environ, home, uid), request, uid, deadline)
+                    except Absent:
+                        absent = True
+                if give_up(by, deadline):
+                    raise Absent("another process is still starting it")
+                if mine and absent:
+                    return start(request, command, environ, uid, deadline, by=by, ready=lambda: unlock(lock))
+            except Vanished as error:
+                vanished += 1
+                if vanished == MOST_VANISHED:
+                    raise Absent("it ends, or hangs up, whenever it is asked") from error
+            except Late as error:
+                raise Broken("the daemon was not ready soon enough to answer in time. Try again") from error
             time.sleep(pause)
             pause = min(pause * 1.5, 0.08)
             looks += 1
@@ -570,15 +591,45 @@ def ask_or_start(
         posix.close(lock)
 
 
-def try_lock(fd: int) -> bool:
-    """Lock the open file `fd` if nobody else has. Raises Absent where its file system knows no locks."""
+def open_start_lock(home: bytes) -> int:
+    """A descriptor of what the caller who starts a daemon locks: a file, or the home folder where none can be made.
+
+    Raises Absent.
+    """
     try:
-        posix.lockf(fd, posix.F_TLOCK, 0)
+        make_folder(state_folder(home))
+        return posix.open(state_folder(home) + b"/start.lock", posix.O_RDWR | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
+    except OSError as error:
+        try:
+            return posix.open(home, posix.O_RDONLY | posix.O_CLOEXEC)
+        except OSError:
+            name = state_folder(home).decode("utf-8", "replace")
+            raise Absent(f"its folder {name} cannot be used: {error.strerror}") from error
+
+
+def try_lock(fd: int) -> bool:
+    """Lock what `open_start_lock` gave if nobody else has. Raises Absent where its file system knows no locks."""
+    try:
+        try:
+            posix.lockf(fd, posix.F_TLOCK, 0)
+        except OSError as error:
+            if error.errno != EBADF:
+                raise
+            import fcntl  # noqa: PLC0415 - only on the slow path; a C module
+
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # what is only read knows no other
     except (BlockingIOError, PermissionError):
         return False
     except OSError as error:
-        raise Absent(f"its state folder cannot be locked: {error}") from error
+        raise Absent(f"its state folder cannot be locked: {error.strerror}") from error
     return True
+
+
+def unlock(fd: int) -> None:
+    """Let go of what `try_lock` has locked."""
+    posix.lockf(fd, posix.F_ULOCK, 0)
+    if "fcntl" in sys.modules:
+        sys.modules["fcntl"].flock(fd, 8)  # LOCK_UN
 
 
 def caller_fields(environ: "Mapping[bytes, bytes]", home: bytes) -> "dict[bytes, bytes]":
@@ -626,12 +677,14 @@ def run(arguments: "Sequence[str]", command: "Sequence[str]") -> int:
         fields = caller_fields(environ, home)
         for name, value in zip((b"session", b"account", b"role"), arguments, strict=True):
             fields[name] = value.encode("utf-8", "surrogateescape")
+        # Of the monotonic clock, which all processes share: a daemon that had to be started first has less time.
+        fields[b"until"] = b"%.3f" % deadline
         request = encode_request(b"credentials", fields)
         status, payload = ask_or_start(
             request, command, environ, posix.geteuid(), deadline, start_within=START_WITHIN
         )
     except Absent:
-        if time.monotonic() > deadline - 2 * LEFT_AT_LAST:
+        if time.monotonic() > deadline - SERVES_WITHIN:
             complain("the machine is too busy to start the daemon in time. Try again")
             return EX_FAILURE
         return serve_directly(arguments, command, environ, deadline)

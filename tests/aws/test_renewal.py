@@ -301,13 +301,12 @@ def slow_disk(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Callable[[Ca
     machine.standin.configure(rotate_refresh_tokens=False)
 
     def meanwhile(act: Callable[[], object]) -> None:
-        real, acted = os.fsync, []
+        real = os.fsync
 
         def fsync(fd: int) -> None:
+            monkeypatch.setattr(os, "fsync", real)
             real(fd)
-            if not acted:
-                acted.append(True)
-                act()
+            act()
 
         monkeypatch.setattr(os, "fsync", fsync)
 
