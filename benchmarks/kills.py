@@ -1,11 +1,14 @@
-"""SIGKILL in the middle of renewals: `python -m benchmarks.kills [--count N] [--worlds N] [--window N]`.
+"""SIGKILL in the middle of renewals: `python -m benchmarks.kills [--count N] [--worlds N] [--write]`.
 
 Half of the worlds rotate refresh tokens, half do not. In each, a helper call makes the daemon renew its session's
 token, and the daemon is killed at a random moment of that: before the request, between request and reply, between
 reply and write, during the write. Then the token file must be whole, the very call whose daemon was killed and the
 next one must be served, and nothing half-written may be left. Where AWS does not rotate, no session may be lost;
 where it does, one is lost where AWS had taken the request and the daemon had not yet written the answer down, and is
-logged in to again. `--window` adds how long that is after AWS has answered (`benchmarks/window.py`).
+logged in to again. How long that is after AWS has answered is what `benchmarks/window.py` measures.
+
+A call that is not answered within its 5 s counts as late, is made again to see what has become of the session, and
+makes the exit code 1 like anything else that must not be. `--write` puts the table into docs/endurance.md.
 """
 
 from __future__ import annotations
@@ -19,14 +22,17 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from multiprocessing.connection import Connection
+from typing import NoReturn
 
-from benchmarks.window import SESSION, Home, home, line, measure
+from benchmarks import pages
+from benchmarks.patience import let_the_helper_wait
+from benchmarks.window import SESSION, Home, home
 from credhelper import resources
 from credhelper.agent import Agent
 from credhelper.daemon.singleton import is_free
@@ -68,7 +74,7 @@ class Tally:
 
     Attributes:
         kills, lost: by where they fell.
-        late: calls that the machine was too busy to answer within 5 s.
+        late: calls that were not answered within their 5 s.
         wrong: what must not be.
     """
 
@@ -85,9 +91,14 @@ class Tally:
 
 
 class Killer:
-    """One world, in which the daemon is killed again and again."""
+    """One world, in which the daemon is killed again and again.
 
-    def __init__(self, made: Home, standin: StandIn, *, rotate: bool, seed: int) -> None:
+    Args:
+        rotate: whether the stand-in does.
+        patient: give each call a minute.
+    """
+
+    def __init__(self, made: Home, standin: StandIn, *, rotate: bool, seed: int, patient: bool) -> None:
         self.tally = Tally()
         self._home = made
         self._standin = standin
@@ -95,7 +106,13 @@ class Killer:
         self._rotate = rotate
         self._random = random.Random(seed)  # noqa: S311 - moments, not secrets
         self._account = 0
+        self._last: subprocess.Popen[bytes] | None = None
         resources.install_helper(made.paths)
+        if patient:
+            let_the_helper_wait(made.paths)
+
+    def start(self) -> None:
+        """Start the first daemon; the others are started by calls."""
         self._agent.start()
 
     def kill_once(self) -> None:
@@ -132,7 +149,9 @@ class Killer:
             self._wrong(place, f"{len(left)} half-written files were not cleaned away")
 
     def stop(self) -> None:
-        """End the daemon, if there is one."""
+        """End the daemon, if there is one; a call that is under way may just be starting it."""
+        if self._last is not None and self._last.poll() is None:
+            self._last.communicate(timeout=70)
         if self._agent.running():
             self._agent.call("stop")
             self._until(lambda: is_free(self._home.paths), "the daemon to end")
@@ -144,7 +163,15 @@ class Killer:
 
     def _helper(self, number: int) -> subprocess.Popen[bytes]:
         command = [str(self._home.paths.helper), SESSION, str(100_000_000_000 + number), _ROLE]
-        return subprocess.Popen(command, env=self._home.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        # In a session of its own: Ctrl-C is for us, who then wait for it.
+        self._last = subprocess.Popen(
+            command,
+            env=self._home.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        return self._last
 
     def _wait_for(self, aim: str, caller: subprocess.Popen[bytes]) -> None:
         if aim == "any":
@@ -187,7 +214,7 @@ class Killer:
 
     def _check_answers(self, status: int, text: str, place: str) -> None:
         """The call whose daemon was killed, and the next one; a lost session is logged in to again."""
-        if status not in {0, _LOGIN_NEEDED} and not self._too_busy(text):
+        if status not in {0, _LOGIN_NEEDED} and not self._was_late(text):
             self._wrong(place, f"the call whose daemon was killed failed: exit {status}: {text}")
         if status != _LOGIN_NEEDED:
             status, text = self._next()
@@ -201,14 +228,14 @@ class Killer:
             self._wrong(place, f"the next call failed: exit {status}: {text}")
 
     def _next(self) -> tuple[int, str]:
-        """The next call; again where the machine had no time for a daemon within the 5 s of a call."""
+        """The next call. One that is late is counted, and does not say what has become of the session: again."""
         for _ in range(3):
             status, text = _end(self._helper(self._account))
-            if status in {0, _LOGIN_NEEDED} or not self._too_busy(text):
+            if status in {0, _LOGIN_NEEDED} or not self._was_late(text):
                 break
         return status, text
 
-    def _too_busy(self, text: str) -> bool:
+    def _was_late(self, text: str) -> bool:
         late = "in time" in text
         self.tally.late += late
         return late
@@ -221,7 +248,7 @@ class Killer:
         self.tally.wrong.append(f"killed {place}, {'with' if self._rotate else 'without'} rotation: {what}")
 
     @staticmethod
-    def _until(predicate: Any, what: str) -> None:
+    def _until(predicate: Callable[[], object], what: str) -> None:
         deadline = time.monotonic() + _PATIENCE
         while not predicate():
             if time.monotonic() > deadline:
@@ -246,12 +273,13 @@ def _spin(seconds: float) -> None:
         pass
 
 
-def kill_in_world(count: int, rotate: bool, seed: int) -> Tally:
+def kill_in_world(count: int, rotate: bool, seed: int, patient: bool) -> Tally:
     """Kill so many times in a world of its own."""
     settings = Settings(token_lifetime=_LIFETIME, rotate_refresh_tokens=rotate, accounts=count + 1)
     with StandIn(settings) as standin, home(standin.url, standin.seed_session()) as made:
-        killer = Killer(made, standin, rotate=rotate, seed=seed)
+        killer = Killer(made, standin, rotate=rotate, seed=seed, patient=patient)
         try:
+            killer.start()
             for _ in range(count):
                 killer.kill_once()
         finally:
@@ -259,16 +287,60 @@ def kill_in_world(count: int, rotate: bool, seed: int) -> Tally:
         return killer.tally
 
 
-def run(count: int, worlds: int, seed: int) -> dict[bool, Tally]:
-    """Kill `count` times in all, in `worlds` (an even number) at once; the tallies by rotation."""
+def _world(result: Connection, count: int, rotate: bool, seed: int, patient: bool) -> None:
+    """A world's process. SIGTERM, and the end of the process that has started it, end its daemon too."""
+    _end_on_sigterm()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that has started us, which ends us
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+    result.send(kill_in_world(count, rotate, seed, patient))
+
+
+def _end_on_sigterm() -> None:
+    def end(number: int, _frame: object) -> NoReturn:
+        signal.signal(number, signal.SIG_IGN)  # once is enough
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+
+
+def run(count: int, worlds: int, seed: int, *, patient: bool = False) -> dict[bool, Tally]:
+    """Kill `count` times in all, in `worlds` (an even number) at once; the tallies by rotation.
+
+    Args:
+        patient: give each call a minute: for a machine whose other work may be no reason to fail.
+
+    Raises RuntimeError where a world broke; what it said is on stderr.
+    """
+    context = multiprocessing.get_context("spawn")
     sums = {False: Tally(), True: Tally()}
-    with ProcessPoolExecutor(worlds, multiprocessing.get_context("spawn")) as pool:
-        started = [
-            (bool(number % 2), pool.submit(kill_in_world, share, bool(number % 2), seed + number))
-            for number, share in enumerate(_shares(count, worlds))
-        ]
-        for rotate, future in started:
-            sums[rotate].add(future.result())
+    started = []
+    try:
+        for number, share in enumerate(_shares(count, worlds)):
+            rotate = bool(number % 2)
+            ours, theirs = context.Pipe(duplex=False)
+            process = context.Process(target=_world, args=(theirs, share, rotate, seed + number, patient))
+            process.start()
+            theirs.close()
+            started.append((rotate, ours, process))
+        for rotate, ours, process in started:
+            try:
+                sums[rotate].add(ours.recv())
+            except EOFError:
+                process.join()
+                raise RuntimeError(f"a world broke: exit code {process.exitcode}") from None
+    finally:
+        for _, ours, process in started:
+            if process.is_alive():
+                process.terminate()
+            process.join()
+            ours.close()
     return sums
 
 
@@ -276,33 +348,52 @@ def _shares(count: int, worlds: int) -> Iterable[int]:
     return [count // worlds + (number < count % worlds) for number in range(worlds)]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def table(fixed: Tally, rotating: Tally) -> str:
+    """The figures in Markdown."""
+    both = (fixed, rotating)
+    rows = [
+        (place, *(number for tally in both for number in (tally.kills[place], tally.lost[place]))) for place in PLACES
+    ]
+    rows.append(("in all", *(number for tally in both for number in (tally.kills.total(), tally.lost.total()))))
+    wrong = len(fixed.wrong) + len(rotating.wrong)
+    lines = [
+        "| killed | without rotation | of these, session lost | with rotation | of these, session lost |",
+        "|---|--:|--:|--:|--:|",
+        *("| " + " | ".join(map(str, row)) + " |" for row in rows),
+        "",
+        f"Calls not answered within 5 s: {fixed.late + rotating.late}. Whatever else must not be: {wrong}.",
+    ]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; exit code 1 where a call was late or anything was wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.kills",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--count", type=int, default=500, help="kills in all")
     parser.add_argument("--worlds", type=int, default=2, help="at once; an even number")
-    parser.add_argument("--window", type=int, default=500, help="renewals to measure the window by; 0: none")
     parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
+    parser.add_argument("--patient", action="store_true", help="give each call a minute, for a busy machine")
+    parser.add_argument("--write", action="store_true", help=f"put the table into docs/{pages.ENDURANCE.name}")
+    options = parser.parse_args(arguments)
     if options.worlds < 2 or options.worlds % 2:
         parser.error("the number of worlds must be even")
+    _end_on_sigterm()
+    load = os.getloadavg()[0]
     began = time.monotonic()
-    tallies = run(options.count, options.worlds, options.seed)
-    seconds = time.monotonic() - began
-    print(f"{options.count} kills in {seconds:.0f} s (seed {options.seed})")
-    print(f"{'killed':28} {'without rotation':>22} {'with rotation':>22}")
-    print(f"{'':28} {'kills':>11}{'lost':>11} {'kills':>11}{'lost':>11}")
-    for place in PLACES:
-        cells = [f"{tally.kills[place]:11}{tally.lost[place]:11}" for tally in tallies.values()]
-        print(f"{place:28} {' '.join(cells)}")
-    totals = [f"{tally.kills.total():11}{tally.lost.total():11}" for tally in tallies.values()]
-    print(f"{'in all':28} {' '.join(totals)}")
-    print(f"{'calls not answered within 5 s':28} {' '.join(f'{tally.late:22}' for tally in tallies.values())}")
-    if options.window:
-        print(line(measure(options.window)))
-    wrong = [problem for tally in tallies.values() for problem in tally.wrong]
+    fixed, rotating = run(options.count, options.worlds, options.seed, patient=options.patient).values()
+    command = " ".join(["python -m benchmarks.kills", *(sys.argv[1:] if arguments is None else arguments)])
+    text = f"{pages.circumstances(command, time.monotonic() - began, load)}\n\n{table(fixed, rotating)}"
+    print(text)
+    if options.write:
+        pages.put(pages.ENDURANCE, "kills", text)
+    wrong = fixed.wrong + rotating.wrong
     for problem in wrong:
         print(problem, file=sys.stderr)
-    return 1 if wrong else 0
+    return int(bool(wrong or fixed.late or rotating.late))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""How long a renewed token is nowhere but in memory: `python -m benchmarks.window [--rounds N] [--busy]`.
+"""How long a renewed token is nowhere but in memory: `python -m benchmarks.window [--rounds N] [--write]`.
 
 The time runs from the moment at which the stand-in has its reply ready, in another process, to the end of the rename
-of the token file, in a process that does what the daemon's thread does. `--busy` keeps another thread of it busy, as
-a storm of callers keeps the daemon's; threads change places as often as there.
+of the token file, in a process that does what the daemon's thread does. It is measured twice: alone, and with another
+thread of that process busy, as a storm of callers keeps the daemon's; threads change places as often as there.
+`--write` puts the figures into docs/endurance.md.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from benchmarks import pages
 from credhelper.aws import renewal
 from credhelper.aws.centers import Centers
 from credhelper.aws.records import LoginRecords
@@ -93,9 +95,26 @@ class _Timed(StandIn):
 
 
 def _serve(channel: Connection) -> None:
-    with _Timed(Settings(rotate_refresh_tokens=True), channel) as standin:
+    with _Timed(Settings(rotate_refresh_tokens=True), channel) as standin, contextlib.suppress(EOFError):
         channel.send((standin.url, standin.seed_session()))
         channel.recv()
+
+
+@contextlib.contextmanager
+def _server() -> Iterator[Connection]:
+    """The stand-in's process, which ends with this block, and with our end of the pipe."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    server = context.Process(target=_serve, args=(theirs,), daemon=True)
+    server.start()
+    theirs.close()
+    try:
+        yield ours
+    finally:
+        ours.close()
+        server.join(10)
+        server.terminate()
+        server.join()
 
 
 @contextlib.contextmanager
@@ -137,11 +156,12 @@ def _busy_thread(wanted: bool) -> Iterator[None]:
 def measure(rounds: int, *, busy: bool = False) -> list[float]:
     """The microseconds of so many renewals, one after the other."""
     sys.setswitchinterval(SWITCH_INTERVAL)
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    server = context.Process(target=_serve, args=(theirs,))
-    server.start()
-    url, token = ours.recv()
+    with _server() as channel:
+        url, token = channel.recv()
+        return _renewals(rounds, channel, url, token, busy=busy)
+
+
+def _renewals(rounds: int, channel: Connection, url: str, token: Mapping[str, str], *, busy: bool) -> list[float]:
     found = []
     with home(url, token) as made:
         clock, settings = Clock(), load(made.paths)
@@ -160,31 +180,44 @@ def measure(rounds: int, *, busy: bool = False) -> list[float]:
                     clock=clock,
                     replacing=current.access_token if current is not None else None,
                 )
-                ready = ours.recv()
+                ready = channel.recv()
                 if outcome.result is not renewal.Result.RENEWED:
                     raise RuntimeError(f"a renewal ended as {outcome.result}")
                 if number >= 0:
                     found.append((renamed[0] - ready) / 1000)
-    ours.send("end")
-    server.join()
     return found
 
 
-def line(found: list[float]) -> str:
-    """The figures as one line."""
+def row(what: str, found: list[float]) -> str:
+    """The figures as a line of the table."""
     ordered = sorted(found)
-    return (
-        f"from reply to rename, {len(ordered)} renewals: median {statistics.median(ordered):.0f} µs, "
-        f"p95 {ordered[int(len(ordered) * 0.95)]:.0f} µs, max {ordered[-1]:.0f} µs"
+    figures = (statistics.median(ordered), ordered[int(len(ordered) * 0.95)], ordered[-1])
+    return f"| {what} | {len(ordered)} | " + " | ".join(f"{figure:.0f} µs" for figure in figures) + " |"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; there is no budget."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.window",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=500)
-    parser.add_argument("--busy", action="store_true")
-    options = parser.parse_args()
-    print(line(measure(options.rounds, busy=options.busy)))
+    parser.add_argument("--write", action="store_true", help=f"put the figures into docs/{pages.ENDURANCE.name}")
+    options = parser.parse_args(arguments)
+    load = os.getloadavg()[0]
+    began = time.monotonic()
+    rows = [
+        "| from reply to rename | renewals | median | 95th percentile | longest |",
+        "|---|--:|--:|--:|--:|",
+        row("the renewal alone", measure(options.rounds)),
+        row("while another thread computes", measure(options.rounds, busy=True)),
+    ]
+    command = " ".join(["python -m benchmarks.window", *(sys.argv[1:] if arguments is None else arguments)])
+    text = "\n".join([pages.circumstances(command, time.monotonic() - began, load), "", *rows])
+    print(text)
+    if options.write:
+        pages.put(pages.ENDURANCE, "window", text)
     return 0
 
 
