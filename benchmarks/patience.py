@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
+from credhelper.agent import daemon_command
 from credhelper.paths import Paths
 
 
@@ -16,12 +16,11 @@ def let_the_helper_wait(paths: Paths) -> None:
 
     Raises ValueError where the helper is not as it is known here.
     """
-    _change(paths.data / "lib" / "credhelper_client.py", r"^(DEADLINE|START_WITHIN) = [0-9.]+$", r"\1 = 60.0", 2)
-    _change(paths.helper, r"^(main\(.*)'-P', ", r"\1'-P', '-u', ", 1)
-
-
-def _change(path: Path, pattern: str, new: str, times: int) -> None:
-    text, changed = re.subn(pattern, new, path.read_text(), flags=re.MULTILINE)
-    if changed != times:
-        raise ValueError(f"{path} is not as it is known here")
-    path.write_text(text)
+    module = paths.data / "lib" / "credhelper_client.py"
+    text, changed = re.subn(r"(?m)^(DEADLINE|START_WITHIN) = [0-9.]+$", r"\1 = 60.0", module.read_text())
+    if changed != 2:
+        raise ValueError(f"{module} has other deadlines than are known here")
+    module.write_text(text)
+    command = daemon_command()
+    launcher = paths.helper.read_text()
+    paths.helper.write_text(launcher.replace(repr(command), repr([command[0], "-u", *command[1:]])))

@@ -56,6 +56,7 @@ def test_300_at_once_with_the_daemon_absent_start_one(machine: Machine) -> None:
     machine.let_the_helper_wait()
     answers = at_once([helper(machine)] * CALLERS, bare_environment(machine))
     keys = {credentials(answer)["AccessKeyId"] for answer in answers}
+    assert "DEADLINE = 60.0" in (machine.paths.data / "lib" / "credhelper_client.py").read_text(), "it was undone"
     assert starts(machine) == 1
     assert len(sandbox._daemons(machine.paths.home)) == 1
     # Whoever was served without the daemon would show as a call of his own.
