@@ -11,7 +11,7 @@ from credhelper.paths import Paths
 from tests.aws.login.conftest import desk  # noqa: F401 - fixtures
 from tests.daemon.conftest import inside, machine, tripwire  # noqa: F401 - fixtures
 from tests.daemon.inside import Inside
-from tests.faults.disk import Disk, Injected, mounts_are_permitted
+from tests.faults.disk import Disk, Halfway, Injected, mounts_are_permitted
 from tests.machine import Hands
 
 
@@ -27,9 +27,9 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-@pytest.fixture(params=["real", "injected"])
+@pytest.fixture(params=[*(["mounted"] if mounts_are_permitted() else []), "refused", "halfway"])
 def disk(request: pytest.FixtureRequest, paths: Paths) -> Iterator[Disk]:
     """Trouble with folders: by the kernel where it lets us mount, and by refused system calls."""
-    made = Disk() if request.param == "real" and mounts_are_permitted() else Injected()
+    made = {"mounted": Disk, "refused": Injected, "halfway": Halfway}[request.param]()
     yield made
     made.close()

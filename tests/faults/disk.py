@@ -5,15 +5,21 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import fcntl
 import functools
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from credhelper.aws import draft
+from tests.daemon.inside import Inside
 
 _SIZE = 256 * 1024
 
@@ -97,6 +103,56 @@ class Injected(Disk):
             yield
 
 
+class Halfway(Injected):
+    """A disk on which there is no more room, or nothing may be written any more, from the middle of a file on. A file
+    can still be made. The file system does not know how to keep room for one; where the content is not written by
+    `os.write`, it is the disk's own last word (`fsync`) that is bad, as on NFS."""
+
+    @contextlib.contextmanager
+    def full(self, folder: Path) -> Iterator[None]:
+        with _broken_off(folder, errno.ENOSPC):
+            yield
+
+    @contextlib.contextmanager
+    def read_only(self, folder: Path) -> Iterator[None]:
+        with _broken_off(folder, errno.EROFS):
+            yield
+
+
+@contextlib.contextmanager
+def _broken_off(folder: Path, number: int) -> Iterator[None]:
+    write, fsync = os.write, os.fsync
+
+    def concerned(fd: int) -> bool:
+        return _name_of(fd).startswith(f"{os.path.realpath(folder)}/")
+
+    def half(fd: int, data: bytes) -> int:
+        if not concerned(fd):
+            return write(fd, data)
+        # The kernel writes what has room; it is the next try for the rest that fails.
+        if len(data) > 1 and os.fstat(fd).st_size == 0:
+            return write(fd, data[: len(data) // 2])
+        raise OSError(number, os.strerror(number))
+
+    def refuse(fd: int) -> None:
+        if concerned(fd):
+            raise OSError(number, os.strerror(number))
+        fsync(fd)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "write", half)
+        patch.setattr(os, "fsync", refuse)
+        patch.setattr(draft, "_allocate", lambda *_: False)
+        yield
+
+
+def _name_of(fd: int) -> str:
+    """The path of an open file."""
+    if sys.platform == "darwin":
+        return os.fsdecode(fcntl.fcntl(fd, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
+    return os.readlink(f"/proc/self/fd/{fd}")  # noqa: PTH115 - it may be no path
+
+
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _refusals: list[tuple[str, int, Callable[[str, tuple[Any, ...]], bool]]] = []
 
@@ -150,6 +206,22 @@ def denied(folder: Path) -> Iterator[None]:
             yield
         finally:
             folder.chmod(mode)
+
+
+@contextlib.asynccontextmanager
+async def closed(inside: Inside, path: Path) -> AsyncIterator[None]:
+    """The same, and the daemon's own threads are refused."""
+
+    def refused() -> bool:
+        try:
+            os.close(os.open(path, os.O_RDONLY))
+        except PermissionError:
+            return True
+        return False
+
+    with denied(path):
+        assert await inside.app._tools.calls.aside(refused), "the daemon still has root's rights"
+        yield
 
 
 class _CapHeader(ctypes.Structure):

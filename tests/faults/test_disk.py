@@ -12,11 +12,12 @@ import pytest
 from blockbuster import BlockBuster
 
 from credhelper.agent import Agent
+from credhelper.aws import draft
 from credhelper.aws.records import LoginRecord
 from credhelper.daemon import direct, singleton
 from credhelper.model import Endpoints
 from tests.daemon.inside import Inside
-from tests.faults.disk import Disk, denied
+from tests.faults.disk import Disk, Halfway, closed
 from tests.faults.test_upstream import idle, lines, reason
 from tests.machine import ACCOUNT, ROLE, Hands, Machine
 
@@ -73,6 +74,36 @@ async def test_token_that_cannot_be_written(
     assert not [record for record in log.records if record.levelno > logging.ERROR]
 
 
+async def test_token_whose_writing_breaks_off(
+    inside: Inside, hands: Hands, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There was room when it was asked for, and half of it is gone once AWS has answered."""
+    machine = inside.machine
+    machine.standin.configure(rotate_refresh_tokens=True)
+    before = machine.token()
+    with Halfway().full(machine.paths.token_cache):
+        monkeypatch.setattr(draft, "_allocate", lambda *_: True)
+        hands.forward(2500)
+        await inside.turn()
+        await inside.until(lambda: inside.keeper.renewals == 1 and not inside.keeper.renewing)
+        assert machine.token() == before
+        assert await inside.got(role=OTHER)
+        assert "the renewed token cannot be saved: " in await reason(inside)
+        assert [path.name for path in machine.paths.token_cache.iterdir()] == [machine.token_file.name]
+    hands.forward(11)
+    await inside.turn()
+    await inside.until(lambda: inside.keeper._unsaved is None)
+    assert machine.token()["refreshToken"] != before["refreshToken"]
+    assert inside.calls(RENEW) == 1
+    assert await reason(inside) == "renews itself"
+    saved = f"{machine.token_file} cannot be written: No space left on device; it is as it was"
+    assert [line.partition(". ")[0] for line in lines(log)] == [
+        f"session corp: the renewed token cannot be saved: {saved}",
+        "session corp: token renewed by us",
+        "session corp: the token file can be written again",
+    ]
+
+
 async def test_token_that_cannot_be_written_is_saved_before_the_daemon_ends(
     machine: Machine, tripwire: BlockBuster, disk: Disk
 ) -> None:
@@ -91,7 +122,7 @@ async def test_token_that_cannot_be_written_is_saved_before_the_daemon_ends(
 
 async def test_token_cache_that_is_closed_to_us(inside: Inside, hands: Hands, log: pytest.LogCaptureFixture) -> None:
     first = await inside.got()
-    with denied(inside.machine.paths.token_cache):
+    async with closed(inside, inside.machine.paths.token_cache):
         for _ in range(5):
             await inside.turn()
             assert await inside.got() == first
@@ -178,6 +209,10 @@ async def test_folder_that_comes_back_without_the_token_is_a_logout(
 
 # --- the state folder -----------------------------------------------------------------------------------------------
 
+_ADDRESS = "the daemon's address cannot be written; it is tried again"
+_LOOK_AT_IT = "Check its folder's owner, mode and disk space"
+_RENEWED = "session corp: token renewed by us"
+
 
 @pytest.mark.parametrize("how", ["full", "read_only"])
 async def test_state_folder_that_cannot_be_written(
@@ -187,6 +222,7 @@ async def test_state_folder_that_cannot_be_written(
     machine = inside.machine
     await inside.got()
     shutil.rmtree(machine.paths.locks, ignore_errors=True)
+    machine.paths.address_record.unlink()
     with getattr(disk, how)(machine.paths.state):
         for count in (1, 2):
             hands.forward(2500)
@@ -196,13 +232,21 @@ async def test_state_folder_that_cannot_be_written(
         assert await reason(inside) == "renews itself"
         for _ in range(10):
             await inside.turn()
-    assert await inside.got(role=OTHER)
-    assert len([line for line in lines(log) if "written" in line or "made" in line]) <= 2
+        assert await inside.got(role=OTHER)
+        why = {"full": "No space left on device", "read_only": "Read-only file system"}[how]
+        written = f"{machine.paths.address_record} cannot be written: {why}; it is as it was"
+        # The lock of a folder that is mounted over another is not the one that was there.
+        locked = ["the daemon's lock had been removed; it is held again"] if type(disk) is Disk else []
+        assert lines(log) == [*locked, f"{_ADDRESS}: {written}. {_LOOK_AT_IT}", _RENEWED, _RENEWED]
+    before = len(lines(log))
+    await inside.turn()
+    assert lines(log)[before:] == ["the daemon's address can be written again"]
+    assert machine.paths.address_record.read_text() == f"{inside.address}\n"
 
 
 async def test_state_folder_that_is_closed_to_us(inside: Inside, hands: Hands, log: pytest.LogCaptureFixture) -> None:
     await inside.got()
-    with denied(inside.machine.paths.state):
+    async with closed(inside, inside.machine.paths.state):
         for count in (1, 2):
             hands.forward(2500)
             await inside.turn()
@@ -210,9 +254,11 @@ async def test_state_folder_that_is_closed_to_us(inside: Inside, hands: Hands, l
             assert await inside.got()
         for _ in range(10):
             await inside.turn()
+        assert await inside.got(role=OTHER)
+        read = f"{inside.machine.paths.address_record} cannot be read: Permission denied. Check its owner and mode"
+        assert lines(log) == [f"{_ADDRESS}: {read}", _RENEWED, _RENEWED]
     await inside.turn()
-    assert await inside.got(role=OTHER)
-    assert len(lines(log, "Permission denied")) <= 2
+    assert lines(log)[3:] == ["the daemon's address can be written again"]
 
 
 async def test_state_folder_that_vanishes(inside: Inside, log: pytest.LogCaptureFixture) -> None:
@@ -236,7 +282,7 @@ async def test_state_folder_whose_lock_another_daemon_took(
     shutil.rmtree(machine.paths.state)
     other = singleton.Singleton(machine.paths)
     assert other.acquire()
-    other.publish("/another's")
+    await asyncio.to_thread(other.publish, "/another's")
     await inside.turn()
     await inside.until(lambda: inside.ended)
     assert machine.paths.address_record.read_text() == "/another's\n"
@@ -254,7 +300,7 @@ async def test_endpoints_of_a_token_are_remembered_while_their_record_is_away(in
     await asyncio.to_thread(machine.records.write, "corp", record)
     await inside.turn()
     await inside.got()
-    with denied(machine.paths.state):
+    async with closed(inside, machine.paths.state):
         assert await inside.got(role=OTHER)
         hands.forward(2500)
         await inside.turn()
@@ -339,7 +385,7 @@ async def test_socket_that_cannot_be_made_again_is_said_once(
 async def test_config_that_is_closed_to_us(inside: Inside, log: pytest.LogCaptureFixture) -> None:
     first = await inside.got()
     for path in (inside.machine.config, inside.machine.paths.aws):
-        with denied(path):
+        async with closed(inside, path):
             for _ in range(5):
                 await inside.turn()
                 assert await inside.got() == first
@@ -352,7 +398,7 @@ async def test_config_that_is_closed_to_us(inside: Inside, log: pytest.LogCaptur
 
 async def test_config_that_was_closed_to_us_from_the_beginning(machine: Machine, tripwire: BlockBuster) -> None:
     inside = Inside(machine)
-    with denied(machine.config):
+    async with closed(inside, machine.config):
         assert await inside.start()
         await inside.refused(1)
     await inside.turn()

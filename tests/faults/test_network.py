@@ -33,25 +33,19 @@ class Proxy:
 
     def __init__(self, target: str) -> None:
         self._target = ("127.0.0.1", int(target.rpartition(":")[2]))
-        self._listener: socket.socket | None = None
         self._threads: list[threading.Thread] = []
         self.answer: bytes | None = None
         self.connections = 0
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        # Its own from the beginning; who connects before it listens is refused.
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
 
     def start(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self._listener.listen()
         thread = threading.Thread(target=self._serve, args=(self._listener,), daemon=True)
         self._threads.append(thread)
         thread.start()
-
-    def stop(self) -> None:
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            with contextlib.suppress(OSError):
-                listener.shutdown(socket.SHUT_RDWR)
-            listener.close()
 
     def _serve(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -82,7 +76,9 @@ class Proxy:
                     peer.sendall(part)
 
     def close(self) -> None:
-        self.stop()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
         for thread in self._threads:
             thread.join(10)
 
