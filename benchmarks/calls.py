@@ -30,13 +30,15 @@ def one_role(world: World, rounds: int) -> Section:
     agent, helper = world.agent, process(world.helper, world.environ).run
 
     def forget() -> None:
+        helper()
         agent.call("forget")
 
-    tasks = {
-        _FLOOR: process([world.interpreter, "-I", "-S", "-c", "pass"], world.environ),
-        _TRUE: process(["/bin/true"], world.environ),
-        _WARM: Task(helper, before=helper),
-    }
+    # Each right after an untimed run of the same program.
+    floor, true = (
+        process([world.interpreter, "-I", "-S", "-c", "pass"], world.environ).run,
+        process(["/bin/true"], {}).run,
+    )
+    tasks = {_FLOOR: Task(floor, before=floor), _TRUE: Task(true, before=true), _WARM: Task(helper, before=helper)}
     with tempfile.TemporaryDirectory(prefix="ch-peers-") as top:
         times = interleaved(tasks, rounds, warm_up=3)
         slow = {_FLOOR: tasks[_FLOOR], _COLD: Task(helper, before=forget), _ABSENT: Task(helper, world.stop, every=3)}
@@ -52,9 +54,9 @@ def one_role(world: World, rounds: int) -> Section:
             if found.forget is None:
                 missing.append(Row(f"{found.name}, cold", note=found.cold))
         slowly = interleaved(slow, max(rounds // 10, 1))
-    floor = times[_FLOOR]
     section.rows += [
-        timed(name, values, floor, most_ratio=1.3 if name == _WARM else None) for name, values in times.items()
+        timed(name, values, times[_FLOOR], most_ratio=1.3 if name == _WARM else None)
+        for name, values in times.items()
     ]
     section.rows += [
         timed(name, values, slowly[_FLOOR], note=notes[name]) if values else Row(name, note="it failed in a round")

@@ -1,129 +1,164 @@
-"""Many callers at once on a role that is not in memory.
-
-`python -m benchmarks.crowd COUNT OUT ERR COMMAND…` starts them as quickly as it can, from a process that has no other
-children, and writes what became of each.
-"""
+"""Many callers at once: on a role that is not in memory, and with no daemon there."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-import tempfile
-import threading
+import signal
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import psutil
+
+from benchmarks.patience import let_the_helper_wait
+from benchmarks.storm import Answer, Storm, at_once
 from benchmarks.table import Row, Section, duration, percentile
 from benchmarks.world import World
+from credhelper import client, resources
 from credhelper.standin import Fault
 
+_FETCH = "GetRoleCredentials"
 # What AWS takes to answer, more or less.
 _UPSTREAM = 0.2
+_MOST_ABSENT = 300
+_PATIENCE = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Crowd:
-    """What became of the callers: seconds of each, seconds in all, exit codes, and what they wrote."""
-
-    each: list[float]
-    total: float
-    codes: list[int]
-    out: bytes
-    err: bytes
+def crowds(world: World, count: int) -> list[Section]:
+    """So many real helper processes on one cold role, and fewer that find no daemon."""
+    floor = at_once([[world.interpreter, "-I", "-S", "-c", "pass"]] * count, world.environ)
+    return [_together(world, count), _cold(world, count, floor), _absent(world, min(count, _MOST_ABSENT))]
 
 
-def crowd(world: World, count: int) -> Section:
-    """So many real helper processes on one cold role, beside as many interpreters that do nothing."""
-    section = Section(
-        f"{count:,} callers at once on one cold role, which AWS takes {duration(_UPSTREAM)} to answer for"
-    )
-    floor = run_crowd([world.interpreter, "-I", "-S", "-c", "pass"], world.environ, count)
+def _together(world: World, count: int) -> Section:
+    """All connected before AWS answers the first: so many that wait at the same time."""
+    section = Section(f"{count:,} callers on one cold role, all connected before AWS answers")
     world.agent.call("forget")
     world.standin.clear_calls()
-    world.standin.fault("GetRoleCredentials", Fault.slow(_UPSTREAM))
-    callers = run_crowd(world.helper, world.environ, count)
-    world.standin.clear_faults("GetRoleCredentials")
-    upstream = len(world.standin.calls("GetRoleCredentials"))
-    good = sum(1 for line in callers.out.splitlines() if _is_answer(line))
-    failures = sum(1 for code in callers.codes if code)
+    let_the_helper_wait(world.paths)
+    pid, address = world.daemon, os.fsdecode(world.paths.address_record.read_bytes().strip())
+    try:
+        with world.standin.fault(_FETCH, Fault.hold()) as held, Storm([world.helper] * count, world.environ) as storm:
+            # The daemon gives AWS 10 s; so many interpreters may take longer to start. It stands still until then.
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                storm.release()
+                _until(lambda: _waiting(address) >= count)
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            process = psutil.Process(pid)
+            peak = _until(lambda: _accepted(process, address), count)
+            held.remove()
+            answers = storm.answers()
+    finally:
+        resources.install_helper(world.paths)
+    upstream = len(world.standin.calls(_FETCH))
+    bad = [answer for answer in answers if not _is_answer(answer)]
     section.rows += [
         Row("calls to AWS", str(upstream), budget="1", met=upstream == 1),
         Row(
             "callers that failed or said anything on stderr",
-            f"{failures + bool(callers.err)}",
+            str(len(bad)),
             budget="0",
-            met=not failures and not callers.err and good == count,
-            note=f"{good:,} valid answers" + (f"; first complaint: `{_first(callers.err)}`" if callers.err else ""),
+            met=not bad,
+            note=f"{len(answers) - len(bad):,} valid answers; here the helper may take a minute{_complaint(bad)}",
         ),
-        _total("all of them, in seconds", callers, floor),
-        _total("floor: as many `python -I -S -c pass`", floor, floor),
-        _caller("one caller", callers, floor),
-        _caller("floor: one of the interpreters", floor, floor),
+        Row("connections that the daemon held at once", f"{peak:,}", budget=f"{count:,}", met=peak == count),
     ]
     return section
 
 
-def _total(what: str, made: Crowd, floor: Crowd) -> Row:
-    return Row(what, duration(made.total), ratio=f"{made.total / floor.total:.2f} ×")
+def _cold(world: World, count: int, floor: Sequence[Answer]) -> Section:
+    """How long it takes as it is shipped."""
+    section = Section(
+        f"{count:,} callers released at once on one cold role, for which AWS takes {duration(_UPSTREAM)}"
+    )
+    world.agent.call("forget")
+    world.standin.clear_calls()
+    with world.standin.fault(_FETCH, Fault.slow(_UPSTREAM)):
+        answers = at_once([world.helper] * count, world.environ)
+    section.rows += [_served(world, answers), *_times("all, and one of them", answers, floor)]
+    section.rows += _times("floor: as many `python -I -S -c pass`", floor, floor)
+    return section
 
 
-def _caller(what: str, made: Crowd, floor: Crowd) -> Row:
-    p50, p99 = percentile(made.each, 50), percentile(made.each, 99)
-    ratio = p50 / percentile(floor.each, 50)
-    return Row(what, duration(p50), f"99th percentile {duration(p99)}", f"{ratio:.2f} ×")
+def _absent(world: World, count: int) -> Section:
+    """No daemon, and the helper with the limits that it is shipped with."""
+    section = Section(f"{count:,} callers released at once, no daemon there")
+    floor = at_once([[world.interpreter, "-I", "-S", "-c", "pass"]] * count, world.environ)
+    world.stop()
+    world.standin.clear_calls()
+    before = _starts(world)
+    answers = at_once([world.helper] * count, world.environ)
+    daemons = _starts(world) - before
+    section.rows += [
+        _served(world, answers),
+        Row("daemons that began to listen", str(daemons), budget="1", met=daemons == 1),
+        *_times("all, and one of them", answers, floor),
+        *_times("floor: as many `python -I -S -c pass`", floor, floor),
+    ]
+    world.agent.start()  # if it is not there by now
+    return section
 
 
-def _first(err: bytes) -> str:
-    return err.decode("utf-8", "replace").splitlines()[0][:200]
+def _served(world: World, answers: Sequence[Answer]) -> Row:
+    bad = [answer for answer in answers if not _is_answer(answer)]
+    fetches = len(world.standin.calls(_FETCH))
+    return Row(
+        f"served within the helper's own limit of {client.DEADLINE:g} s",
+        f"{len(answers) - len(bad):,} of {len(answers):,}",
+        note=f"{fetches:,} {'call' if fetches == 1 else 'calls'} to AWS{_complaint(bad)}",
+    )
 
 
-def _is_answer(line: bytes) -> bool:
+def _times(what: str, answers: Sequence[Answer], floor: Sequence[Answer]) -> list[Row]:
+    each, least = ([answer.seconds for answer in some] for some in (answers, floor))
+    p50, p99 = percentile(each, 50), percentile(each, 99)
+    return [
+        Row(
+            what,
+            duration(max(each)),
+            f"50th {duration(p50)}, 99th {duration(p99)}",
+            f"{max(each) / max(least):.2f} ×",
+            count=len(each),
+            note="the last one's end after the release of all; then percentiles of the same",
+        )
+    ]
+
+
+def _complaint(bad: Sequence[Answer]) -> str:
+    lines = [line for answer in bad for line in answer.error.splitlines()[:1]]
+    return f"; first complaint: `{lines[0][:200]}`" if lines else ""
+
+
+def _is_answer(answer: Answer) -> bool:
     try:
-        return bool(json.loads(line)["SessionToken"])
+        return not answer.status and not answer.error and bool(json.loads(answer.output)["SessionToken"])
     except (ValueError, KeyError, TypeError):
         return False
 
 
-def run_crowd(command: Sequence[str], environ: Mapping[str, str], count: int) -> Crowd:
-    """Start so many of a command and wait for them all."""
-    with tempfile.TemporaryDirectory(prefix="ch-crowd-") as top:
-        out, err = Path(top) / "out", Path(top) / "err"
-        starter = [sys.executable, "-m", "benchmarks.crowd", str(count), str(out), str(err), *command]
-        # The environment is for the callers; what starts them needs the checkout on its path.
-        here = Path(__file__).parents[1]
-        done = subprocess.run(
-            starter, env=environ, cwd=here, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, timeout=120
-        )
-        found = json.loads(done.stdout)
-        return Crowd(found["each"], found["total"], found["codes"], out.read_bytes(), err.read_bytes())
+def _starts(world: World) -> int:
+    return world.paths.log.read_text().count(" listens at ")
 
 
-def _start(count: int, out: str, err: str, command: list[str]) -> None:
-    began: dict[int, float] = {}
-    ended: dict[int, tuple[float, int]] = {}
-    append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    files = [(os.POSIX_SPAWN_OPEN, 1, out, append, 0o600), (os.POSIX_SPAWN_OPEN, 2, err, append, 0o600)]
-
-    def reap() -> None:
-        for _ in range(count):
-            pid, status = os.wait()
-            ended[pid] = time.perf_counter(), os.waitstatus_to_exitcode(status)
-
-    reaper = threading.Thread(target=reap)
-    for number in range(count):
-        at = time.perf_counter()
-        began[os.posix_spawn(command[0], command, os.environ, file_actions=files)] = at
-        if number == 0:
-            reaper.start()
-    reaper.join()
-    first, last = min(began.values()), max(at for at, _ in ended.values())
-    each = [ended[pid][0] - at for pid, at in began.items()]
-    json.dump({"each": each, "total": last - first, "codes": [code for _, code in ended.values()]}, sys.stdout)
+def _until(look: Callable[[], int], least: int = 1) -> int:
+    """Look until it is at least so much, or for long enough; returns the most that was seen."""
+    until, most = time.monotonic() + _PATIENCE, 0
+    while most < least and time.monotonic() < until:
+        most = max(most, look())
+        time.sleep(0.02)
+    return most
 
 
-if __name__ == "__main__":
-    _start(int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:])
+def _waiting(address: str) -> int:
+    """Connections to the address, accepted or not: each has an end that bears it, and so has the one that listens."""
+    table = Path("/proc/net/unix")
+    if table.is_file():
+        return sum(line.endswith(f" {address}") for line in table.read_text().splitlines()) - 1
+    return sum(str(connection.laddr) == address for connection in psutil.net_connections("unix")) - 1
+
+
+def _accepted(process: psutil.Process, address: str) -> int:
+    return sum(str(connection.laddr) == address for connection in process.net_connections("unix")) - 1

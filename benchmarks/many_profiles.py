@@ -30,7 +30,7 @@ def many_profiles(standin: StandIn, rounds: int, count: int) -> Section:
             ),
             floor: process([*_CREDHELPER, "enable", SSO_PROFILE, "--yes"], made.environ),
         }
-        times = interleaved(tasks, max(rounds // 30, 1))
+        times = interleaved(tasks, max(rounds // 10, 1))
         enabled = config.read_bytes().count(b"\ncredential_process")
         if enabled != count:
             raise RuntimeError(f"{enabled} of {count} profiles were enabled")

@@ -15,10 +15,15 @@ ENDURANCE = DOCS / "endurance.md"
 _AT_REST = 0.5
 
 
+def at_rest(load: float) -> bool:
+    """Whether figures taken on a machine with this load are worth keeping."""
+    return load / (os.cpu_count() or 1) <= _AT_REST
+
+
 def circumstances(command: str, seconds: float, load: float) -> str:
     """What was measured, when, on what and how, as one line; `load` is the machine's before it began."""
     cores = os.cpu_count() or 1
-    busy = "" if load / cores <= _AT_REST else " **The machine was busy with other work.**"
+    busy = "" if at_rest(load) else " **The machine was busy with other work.**"
     return (
         f"credhelper {__version__}; {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}; Python "
         f"{platform.python_version()}, {platform.system()} {platform.machine()}, {cores} cores, load {load:.1f} "

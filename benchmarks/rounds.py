@@ -1,4 +1,7 @@
-"""Rounds in which every task has its turn, so that a slow moment of the machine hits all of them."""
+"""Rounds in which every task has its turn, so that a slow moment of the machine hits all of them.
+
+Each round begins with another task than the one before, so that no task always follows the same one.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +39,12 @@ class Task:
 def interleaved(tasks: Mapping[str, Task], rounds: int, *, warm_up: int = 1) -> dict[str, list[float]]:
     """Seconds of each task in each of its rounds; none of a foreign one that failed. Raises what others raise."""
     times: dict[str, list[float]] = {name: [] for name in tasks}
-    failed = set()
+    failed: set[str] = set()
+    names = list(tasks)
     for number in range(-warm_up, rounds):
-        for name, task in tasks.items():
+        first = number % len(names)
+        for name in (*names[first:], *names[:first]):
+            task = tasks[name]
             if name in failed or (number > 0 and number % task.every):
                 continue
             if task.before is not None:

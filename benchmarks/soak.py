@@ -2,7 +2,8 @@
 
 20 profiles over five sessions, five callers, a person who logs in again some time after a session has ended, and
 faults at random. A witness that knows AWS's own books says of each call that failed whether it could have been
-served. `--json` prints the figures for programs. The exit code is 1 where a call failed that could have been served.
+served; one that is not answered in its time is wrong. `--json` prints the figures for programs. The exit code is 1
+where a call failed that could have been served.
 """
 
 from __future__ import annotations

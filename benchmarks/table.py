@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+_MANY = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -14,11 +16,12 @@ class Row:
     Attributes:
         what: was measured.
         figure: the median, or a count.
-        spread: the tenth and the ninetieth percentile.
+        spread: the tenth and the ninetieth percentile; of fewer than 20 figures the least and the greatest.
         ratio: to the base that the row's section names.
         budget: the limit, where there is one.
         met: whether it was kept; None where there is no budget.
         note: what one must know to read the figure, or why there is none.
+        count: how many figures it is the median of; None where it is not one.
     """
 
     what: str
@@ -28,6 +31,7 @@ class Row:
     budget: str = ""
     met: bool | None = None
     note: str = ""
+    count: int | None = None
 
 
 @dataclass(slots=True)
@@ -65,11 +69,13 @@ def timed(
     elif most_ratio is not None and ratio is not None:
         budget, met = f"≤ {most_ratio:g} ×", ratio <= most_ratio
     shown = "" if ratio is None else f"{ratio:.2f} ×" if ratio < 10 else f"{ratio:.0f} ×"
-    return Row(what, duration(median), spread(seconds), shown, budget, met, note)
+    return Row(what, duration(median), spread(seconds), shown, budget, met, note, len(seconds))
 
 
 def spread(seconds: Sequence[float]) -> str:
-    """The range that holds the middle eight of ten figures."""
+    """The range that holds the middle eight of ten figures; all of them where they are few."""
+    if len(seconds) < _MANY:
+        return f"{duration(min(seconds))} – {duration(max(seconds))}"
     return f"{duration(percentile(seconds, 10))} – {duration(percentile(seconds, 90))}"
 
 
@@ -96,14 +102,15 @@ def megabytes(size: int) -> str:
 def render(sections: Sequence[Section]) -> str:
     """The table in Markdown, ending with a newline."""
     lines = [
-        "| what | median | 10th – 90th percentile | ratio | budget | kept | note |",
-        "|---|--:|--:|--:|--:|---|---|",
+        "| what | median | n | 10th – 90th percentile | ratio | budget | kept | note |",
+        "|---|--:|--:|--:|--:|--:|---|---|",
     ]
     for section in sections:
-        lines.append(f"| **{_cell(section.title)}** | | | | | | |")
+        lines.append(f"| **{_cell(section.title)}** | | | | | | | |")
         for row in section.rows:
             kept = "" if row.met is None else "yes" if row.met else "**no**"
-            cells = [row.what, row.figure, row.spread, row.ratio, row.budget, kept, row.note]
+            count = "" if row.count is None else str(row.count)
+            cells = [row.what, row.figure, count, row.spread, row.ratio, row.budget, kept, row.note]
             lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 

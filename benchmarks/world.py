@@ -42,6 +42,11 @@ class World:
         return Agent(self.paths, self.environ)
 
     @property
+    def daemon(self) -> int:
+        """The daemon's process id."""
+        return int(json.loads(self.agent.call("ping"))["pid"])
+
+    @property
     def interpreter(self) -> str:
         """The one that runs the helper."""
         return self.paths.helper.read_text().split()[0].removeprefix("#!")

@@ -90,6 +90,10 @@ class Time:
         """Seconds since the epoch."""
         return self._began + self._loop.time() + self._slept
 
+    def awake(self) -> float:
+        """By a caller's own clock: stands still while the machine sleeps."""
+        return self._loop.time()
+
     def wall(self) -> float:
         """What the machine believes."""
         return self.true() + self.error

@@ -124,6 +124,7 @@ class Life:
                 await asyncio.sleep(min(3600.0, began + number * _DAY - self.time.true()))
                 self.witness.harvest()
                 self.witness.prune()
+                self.witness.look_for_the_unanswered()
                 for task in others:
                     if task.done():
                         task.result()  # the soak itself has a bug
@@ -135,14 +136,14 @@ class Life:
                 log=count.written,
             )
             report(self._figures(number, counts - before, count))
-            before, self.witness.today, count.complaints = counts, Day(), []
+            before, count.complaints = counts, []
 
     def _figures(self, number: int, new: Counter[str], count: _Count) -> Figures:
         gc.collect()
         process = psutil.Process()
         return Figures(
             number=number,
-            day=self.witness.today,
+            day=self.witness.end_day(),
             renewals=new["renewals"],
             fetches=new["fetches"],
             logins=new["logins"],

@@ -7,11 +7,11 @@ import contextlib
 import json
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from benchmarks.soaking.place import ROLE, Profile, Session
 from benchmarks.soaking.trouble import Trouble
-from benchmarks.soaking.witness import TOKEN, Witness
+from benchmarks.soaking.witness import ANSWER_WITHIN, TOKEN, Witness
 from credhelper import client
 from credhelper.paths import Paths
 
@@ -40,15 +40,16 @@ class Line:
         finally:
             writer.close()
 
-    async def ask(self, verb: str, **fields: str) -> tuple[int, bytes, bool]:
-        """One request: the final status and payload, and whether the daemon asked for patience."""
+    async def ask(
+        self, verb: str, wait: Callable[[float], None] = lambda _: None, **fields: str
+    ) -> tuple[int, bytes]:
+        """One request: the final status and payload. `wait` is told for how long the daemon asks for patience."""
         async with self._asked(verb, fields) as reader:
-            told = False
             while True:
                 status, payload = await _reply(reader)
                 if status != client.WAIT:
-                    return status, payload, told
-                told = True
+                    return status, payload
+                wait(float(payload))
 
     @contextlib.asynccontextmanager
     async def lease(self, key: str) -> AsyncIterator[None]:
@@ -68,6 +69,7 @@ class Caller:
     """A program: mostly it wants its few profiles, now and then any, and sometimes many at once."""
 
     def __init__(self, number: int, witness: Witness, line: Line, seed: str) -> None:
+        self._number = number
         self._chance = random.Random(f"{seed} caller {number}")  # noqa: S311 - to be had again by the seed
         self._profiles = witness.place.profiles
         self._witness = witness
@@ -88,11 +90,20 @@ class Caller:
             await asyncio.gather(*map(self._want, wanted))
 
     async def _want(self, profile: Profile) -> None:
-        loop = asyncio.get_running_loop()
-        call, started = self._witness.asked(profile), loop.time()
+        loop, call = asyncio.get_running_loop(), self._witness.asked(profile, self._number)
         fields = {"session": profile.session.name, "account": profile.account, "role": ROLE}
-        status, payload, told = await self._line.ask("credentials", **fields)
-        self._witness.answered(call, status, payload, None if told else loop.time() - started)
+        try:
+            async with asyncio.timeout_at(call.until) as limit:
+
+                def wait(seconds: float) -> None:
+                    call.wait(loop.time(), seconds)
+                    limit.reschedule(call.until)
+
+                status, payload = await self._line.ask("credentials", wait, **fields)
+        except TimeoutError:
+            self._witness.given_up(call)
+        else:
+            self._witness.answered(call, status, payload)
 
 
 class Person:
@@ -138,6 +149,11 @@ class Person:
         """Have `status` open: it must answer whatever happens."""
         while True:
             await asyncio.sleep(1800)
-            status, payload, _ = await self._line.ask("status")
+            try:
+                async with asyncio.timeout(ANSWER_WITHIN):
+                    status, payload = await self._line.ask("status")
+            except TimeoutError:
+                self._witness.today.wrong.append(f"status did not answer in {ANSWER_WITHIN:g} s")
+                continue
             if status != 0 or len(json.loads(payload)["profiles"]) > len(self._place.profiles):
                 self._witness.today.wrong.append(f"status answered {status}: {payload!r}")

@@ -25,7 +25,7 @@ _SETTLED = 70.0
 # A clock is off by so much at most.
 _CLOCK_OFF = 600.0
 # The portable contract.
-_ANSWER_WITHIN = 5.0
+ANSWER_WITHIN = 5.0
 
 
 @dataclass
@@ -53,20 +53,47 @@ class Ways:
         return Ways(self.memory and other.memory, self.access and other.access, self.refresh and other.refresh)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Call:
-    """A call under way: how it could have been served when it began, at `begun`."""
+    """A call under way.
+
+    Attributes:
+        ways: how it could have been served when it began.
+        begun: true time.
+        started: by the caller's clock, in which the machine's sleep does not count.
+        until: by the same, when it must have been answered; later where the daemon asked for patience.
+        told: whether it did, because a login was under way.
+    """
 
     profile: Profile
     ways: Ways
     begun: float
+    started: float
+    until: float
+    told: bool = False
+
+    def wait(self, at: float, seconds: float) -> None:
+        """The daemon asks for patience at a moment of the caller's clock."""
+        self.told, self.until = True, at + seconds
 
 
 @dataclass
 class Day:
-    """What happened in one day."""
+    """What happened in one day.
 
+    Attributes:
+        carried: calls that were open when it began.
+        calls: that began.
+        by_caller: the same, by the caller's number.
+        unanswered: calls that were given up.
+        open: calls that were open when it ended.
+    """
+
+    carried: int = 0
     calls: int = 0
+    by_caller: Counter[int] = field(default_factory=Counter)
+    unanswered: int = 0
+    open: int = 0
     served: int = 0
     excused: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
@@ -85,6 +112,7 @@ class Witness:
         self._config: deque[Span] = deque(maxlen=20)
         self._given: dict[str, float] = {}
         self._forgotten: dict[str, float] = {}
+        self._open: set[Call] = set()
         self.today = Day()
         # How many tokens the daemon was given.
         self.renewals = 0
@@ -187,23 +215,47 @@ class Witness:
 
     # The verdict
 
-    def asked(self, profile: Profile) -> Call:
+    def asked(self, profile: Profile, caller: int) -> Call:
         """A call begins: what is known of it at that moment."""
-        return Call(profile, self.ways(profile), self._now())
+        started = self.place.time.awake()
+        call = Call(profile, self.ways(profile), self._now(), started, started + ANSWER_WITHIN)
+        self.today.calls += 1
+        self.today.by_caller[caller] += 1
+        self._open.add(call)
+        return call
 
-    def answered(self, call: Call, status: int, payload: bytes, took: float | None) -> None:
-        """Count a call and judge it.
+    def given_up(self, call: Call) -> None:
+        """There was no answer in the time of a call: nothing excuses that."""
+        if call in self._open:
+            self._open.remove(call)
+            self.today.unanswered += 1
+            self._wrong(call.profile, f"no answer in {self.place.time.awake() - call.started:.1f} s")
 
-        Args:
-            took: seconds by the caller's clock, in which the machine's sleep does not count; None where the daemon
-                asked the caller to wait, because a login was under way.
-        """
+    def look_for_the_unanswered(self) -> None:
+        """Give up every call whose time is over, though nobody waits for it any more."""
+        now = self.place.time.awake()
+        for call in [call for call in self._open if call.until < now]:
+            self.given_up(call)
+
+    def end_day(self) -> Day:
+        """The day that is over; another begins."""
+        self.look_for_the_unanswered()
+        over, self.today = self.today, Day(carried=len(self._open))
+        over.open = len(self._open)
+        return over
+
+    def answered(self, call: Call, status: int, payload: bytes) -> None:
+        """Count a call's answer and judge it."""
+        if call not in self._open:
+            return  # it came after its time, and has been judged for that
+        self._open.remove(call)
         today, profile = self.today, call.profile
         ways = call.ways.both(self.ways(profile))
-        today.calls += 1
-        today.slowest = max(today.slowest, took or 0.0)
-        if took is not None and took > _ANSWER_WITHIN:
-            self._wrong(profile, f"answered after {took:.1f} s")
+        if not call.told:
+            took = self.place.time.awake() - call.started
+            today.slowest = max(today.slowest, took)
+            if took > ANSWER_WITHIN:
+                self._wrong(profile, f"answered after {took:.1f} s")
         if status == 0:
             self._check(profile, ways, call.begun, payload)
             return

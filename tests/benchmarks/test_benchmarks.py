@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import idle, peers
-from benchmarks.crowd import Crowd, run_crowd
+from benchmarks import idle, pages, peers
 from benchmarks.idle import Rest
 from benchmarks.rounds import Task, Unusable, interleaved, process, try_out
-from benchmarks.table import Row, Section, duration, render, timed
+from benchmarks.storm import Storm, at_once
+from benchmarks.table import Row, Section, duration, render, spread, timed
 from tests.support import Processes
 from tests.waiting import wait_until
 
@@ -44,6 +44,10 @@ def test_everything_is_measured_once(
     assert f"`python -m benchmarks {' '.join(words)}`" in out
     assert rows["calls to AWS"][1] == "1"
     assert rows["callers that failed or said anything on stderr"][1] == "0"
+    assert rows["connections that the daemon held at once"][1] == "5"
+    assert rows["daemons that began to listen"][1] == "1"
+    assert rows["helper, warm"][2] == "2"
+    assert "not built yet" in rows["shell hook, at each prompt"][-1]
     for measured in (
         "floor: `python -I -S -c pass`",
         "helper, warm",
@@ -74,14 +78,36 @@ def test_the_command_explains_itself() -> None:
 def test_the_page_takes_new_figures_and_keeps_its_words(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(command.PAGE.read_text())
-    command.write("new figures\n", page)
+    pages.put(page, "figures", "new figures\n")
     once = page.read_text()
-    command.write("newer figures\n", page)
+    pages.put(page, "figures", "newer figures\n")
     assert "new figures" in once
     assert page.read_text() == once.replace("new figures", "newer figures")
     (tmp_path / "other.md").write_text("# No place\n")
     with pytest.raises(ValueError, match="no place"):
-        command.write("figures", tmp_path / "other.md")
+        pages.put(tmp_path / "other.md", "figures", "figures")
+
+
+def test_figures_of_a_busy_machine_are_not_written_unless_one_insists(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(before := command.PAGE.read_text())
+    monkeypatch.setattr(command, "PAGE", page)
+    monkeypatch.setattr(command, "measure", lambda *_: [Section("All")])
+    cores = os.cpu_count() or 1
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.6 * cores, 0.0, 0.0))
+    with pytest.raises(SystemExit) as caught:
+        command.main(["--write"])
+    assert caught.value.code == 2
+    assert "other work" in capsys.readouterr().err
+    assert page.read_text() == before
+    assert command.main(["--write", "--anyway"]) == 0
+    assert "busy with other work" in page.read_text()
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.4 * cores, 0.0, 0.0))
+    assert command.main(["--write"]) == 0
+    assert "**All**" in page.read_text()
+    assert "busy with other work" not in page.read_text().partition("<!-- figures -->")[2]
 
 
 def test_tasks_take_turns() -> None:
@@ -91,7 +117,8 @@ def test_tasks_take_turns() -> None:
         "b": Task(lambda: seen.append("b"), every=2),
     }
     times = interleaved(tasks, 3, warm_up=1)
-    assert seen == ["before a", "a", "b", "before a", "a", "b", "before a", "a", "before a", "a", "b"]
+    a = ["before a", "a"]
+    assert seen == ["b", *a, *a, "b", *a, *a, "b"], "another begins in each round"
     assert {name: len(values) for name, values in times.items()} == {"a": 3, "b": 2}
 
 
@@ -128,12 +155,18 @@ def test_a_missing_program_and_a_broken_one_say_so(no_parts: None) -> None:
 
 def test_a_crowd_tells_what_became_of_each() -> None:
     program = "import sys; print('out', flush=True); sys.exit('err')"
-    made = run_crowd([sys.executable, "-I", "-S", "-c", program], {"PATH": "/usr/bin"}, 4)
-    assert isinstance(made, Crowd)
-    assert made.codes == [1] * 4
-    assert len(made.each) == 4
-    assert max(made.each) <= made.total
-    assert (made.out, made.err) == (b"out\n" * 4, b"err\n" * 4)
+    answers = at_once([[sys.executable, "-I", "-S", "-c", program]] * 4, {"PATH": "/usr/bin"})
+    assert [(one.status, one.output, one.error) for one in answers] == [(1, "out\n", "err\n")] * 4
+    assert min(one.seconds for one in answers) > 0
+
+
+def test_a_crowd_goes_when_it_is_told_to(tmp_path: Path) -> None:
+    began = [tmp_path / f"began {number}" for number in range(4)]
+    with Storm([["/bin/touch", str(path)] for path in began], {"PATH": "/usr/bin"}) as storm:
+        assert not any(path.exists() for path in began)
+        storm.release()
+        assert [one.status for one in storm.answers()] == [0] * 4
+    assert all(path.exists() for path in began)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other OS: /proc tells who woke")
@@ -163,6 +196,27 @@ def test_wake_ups_are_counted(processes: Processes) -> None:
     child.stdin.close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other OS: /proc tells who woke")
+@pytest.mark.parametrize(
+    ("program", "spins"),
+    [("while True: pass", True), ("import time\nwhile True: time.sleep(0.01)", False)],
+    ids=["spins", "wakes 100 times a second"],
+)
+def test_who_never_rests_wakes_at_every_look(processes: Processes, program: str, *, spins: bool) -> None:
+    child = processes.python("-c", f"print(flush=True)\n{program}", stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    watched = Rest(child.pid)
+    wait_until(lambda: watched.looks >= 10, timeout=30)
+    watched.end(0)
+    # One look may find a spinning process where a busy machine let it stand.
+    assert watched.wakes >= watched.looks * 0.8
+    rows = {row.what.partition(",")[0]: row for row in idle.rest_rows("here", watched)}
+    assert rows["wake-ups a minute"].met is False
+    if spins:
+        assert rows["processor time a minute"].met is False
+
+
 def test_a_table_says_which_budget_was_kept() -> None:
     section = Section("A | B")
     section.rows = [
@@ -171,9 +225,10 @@ def test_a_table_says_which_budget_was_kept() -> None:
         Row("absent", note="two\nlines"),
     ]
     assert render([section]).splitlines()[2:] == [
-        r"| **A \| B** | | | | | | |",
-        "| quick | 2.0 ms | 1.2 ms – 2.8 ms | 1.00 × | ≤ 1.3 × | yes |  |",
-        "| slow | 1.50 s | 1.50 s – 1.50 s | 1500 × | ≤ 1.00 s | **no** |  |",
-        "| absent | – |  |  |  |  | two lines |",
+        r"| **A \| B** | | | | | | | |",
+        "| quick | 2.0 ms | 3 | 1.0 ms – 3.0 ms | 1.00 × | ≤ 1.3 × | yes |  |",
+        "| slow | 1.50 s | 1 | 1.50 s – 1.50 s | 1500 × | ≤ 1.00 s | **no** |  |",
+        "| absent | – |  |  |  |  |  | two lines |",
     ]
+    assert spread([number / 1000 for number in range(21)]) == "2.0 ms – 18.0 ms"
     assert [duration(value) for value in (0.00061, 0.0999, 0.25, 2)] == ["0.6 ms", "99.9 ms", "250 ms", "2.00 s"]

@@ -35,7 +35,7 @@ def main() -> None:
                     os.dup2(file, fd)
                     os.close(file)
                 os.read(gate, 1)
-                os.execv(command[0], command)  # noqa: S606 - the test's own command
+                os.execv(command[0], command)  # noqa: S606 - the caller's own command
             finally:
                 os._exit(127)
         numbers[child] = number
