@@ -10,8 +10,7 @@ import logging
 import os
 import signal
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from credhelper import __version__
@@ -22,16 +21,15 @@ from credhelper.aws.world import World
 from credhelper.core import report
 from credhelper.core.clock import Clock
 from credhelper.core.trouble import Trouble
-from credhelper.daemon import sockets
 from credhelper.daemon.broker import Broker
 from credhelper.daemon.calls import Calls
 from credhelper.daemon.keeper import Keeper, Tools
 from credhelper.daemon.leases import Leases
 from credhelper.daemon.notifier import Notifier
+from credhelper.daemon.presence import Presence
 from credhelper.daemon.server import Fields, MoreTime, Reply, Server
-from credhelper.daemon.singleton import Hold, Singleton
 from credhelper.daemon.watcher import Watcher
-from credhelper.errors import ConfigError, CredhelperError
+from credhelper.errors import ConfigError
 from credhelper.model import RoleKey, Session
 from credhelper.paths import Paths
 from credhelper.settings import Settings, load
@@ -67,13 +65,11 @@ class App:
         stays: bool = True,
     ) -> None:
         self._paths = paths
-        self._environ = environ
         self._clock = clock or Clock()
         self._settings = Settings()
         self._settings_problem: str | None = None
         self._troubles: defaultdict[str, Trouble] = defaultdict(Trouble)
         self._world = world or World(paths)
-        self._singleton = Singleton(paths)
         self._leases = Leases()
         records = LoginRecords(paths.state / "logins")
         self._centers = Centers(records, lambda: self._settings, self._clock)
@@ -90,7 +86,6 @@ class App:
         self._keepers: dict[str, Keeper] = {}
         self._broker = Broker(self._keeper_for, self._tools, self._leases)
         self._notifier = Notifier()
-        self._listener: sockets.Listener | None = None
         self._watcher: Watcher | None = None
         self._wake = asyncio.Event()
         self._dirty = False
@@ -107,10 +102,11 @@ class App:
             b"stop": self._stop,
         }
         self._server = Server(verbs, self._leases, os.fspath(paths.home))
+        self._presence = Presence(paths, environ, self._tools.calls, self._server)
 
     async def start(self) -> bool:
         """Take the lock, read the world, listen. False where another daemon has the lock. Raises CredhelperError."""
-        if not self._singleton.acquire():
+        if not self._presence.acquire():
             return False
         loop = asyncio.get_running_loop()
         try:
@@ -122,9 +118,7 @@ class App:
             await self._watch()
             await self._read_again()
             await self._watch()
-            self._listener = sockets.passed_in(self._environ) or sockets.bind(self._environ)
-            await self._server.serve(self._listener.sock)
-            await self._publish()
+            await self._presence.listen()
             await self._watch()
         except BaseException:
             await self.close()
@@ -137,22 +131,15 @@ class App:
         ):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread
                 loop.add_signal_handler(number, action)
-        _LOG.info("credhelper %s listens at %s (pid %d)", __version__, self._listener.address, os.getpid())
+        _LOG.info("credhelper %s listens at %s (pid %d)", __version__, self._presence.address, os.getpid())
         return True
 
     async def run(self) -> None:
         """Keep everything alive until `stop` or a signal."""
         try:
             while not self._stopping:
-                try:
-                    self._act()
-                    pause = self._pause()
-                except Exception as error:  # noqa: BLE001 - one session's surprise must not end the daemon
-                    if self._troubles["due"].news(repr(error)):
-                        _LOG.exception("what is due could not be seen to, in an unforeseen way; it is tried again")
-                    pause = SWEEP
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
+                    async with asyncio.timeout(self._act()):
                         await self._wake.wait()
                 self._wake.clear()
                 if self._dirty and not self._stopping:
@@ -162,6 +149,7 @@ class App:
                     self._dirty = False
                     try:
                         await self._sweep()
+                        self._troubles["sweep"].over()
                     except Exception as error:  # noqa: BLE001 - what lies on the disk must not end the daemon
                         if self._troubles["sweep"].news(repr(error)):
                             _LOG.exception("a look at the disk failed in an unforeseen way; it is tried again")
@@ -192,63 +180,73 @@ class App:
         await asyncio.gather(*self._background, return_exceptions=True)
         self._tools.calls.close()
         self._centers.close()
-        if self._listener is not None:
-            self._listener.close()
-        self._singleton.release()
+        self._presence.close()
         _LOG.info("stopped")
 
     # The loop
 
-    def _act(self) -> None:
-        """Start what is due. Nothing here waits."""
-        now, server_now = self._clock.now(), self._clock.server_now()
-        for keeper in self._keepers.values():
-            if keeper.renewal_due() and not keeper.renewing:
-                keeper.renew().add_done_callback(lambda _: self._wake.set())
-            notice = keeper.due_notice()
-            if notice is not None:
-                self._notifier.warn(keeper.session, notice, now)
-        vault = self._broker.vault
+    def _act(self) -> float:
+        """Start what is due; nothing here waits. The seconds until more is due, at most until the next sweep."""
+        now, well = self._clock.now(), True
+        moments = [self._swept_at + SWEEP]
+        due: list[Callable[[], float | None]] = [self._see_to_credentials]
+        due += [functools.partial(self._see_to, keeper) for keeper in self._keepers.values()]
+        for see_to in due:
+            try:
+                at = see_to()
+            except Exception as error:  # noqa: BLE001 - one session's surprise must harm no other, nor end the daemon
+                well, at = False, None
+                if self._troubles["due"].news(repr(error)):
+                    _LOG.exception("what is due could not be seen to, in an unforeseen way; it is tried again")
+            if at is not None:
+                moments.append(at)
+        if well:
+            self._troubles["due"].over()
+        return min(max(min(moments) - now, 0.02), SWEEP)
+
+    def _see_to(self, keeper: Keeper) -> float | None:
+        """Start what is due for one session; when there will be more, if that is known."""
+        if keeper.renewal_due() and not keeper.renewing:
+            keeper.renew().add_done_callback(lambda _: self._wake.set())
+        notice = keeper.due_notice()
+        if notice is not None:
+            self._notifier.warn(keeper.session, notice, self._clock.now())
+        return None if keeper.renewing else keeper.assess().next_action_at
+
+    def _see_to_credentials(self) -> float | None:
+        """Renew the role credentials whose turn it is; whose turn is next."""
+        server_now, vault = self._clock.server_now(), self._broker.vault
         vault.purge(server_now)
         for key in vault.due(server_now):
-            keeper_or_none = self._keepers.get(key.session)
-            if keeper_or_none is None or keeper_or_none.found is None or keeper_or_none.assess().login_needed:
+            keeper = self._keepers.get(key.session)
+            if keeper is None or keeper.found is None or keeper.assess().login_needed:
                 vault.postpone(key, server_now + SWEEP)
             else:
                 # The fetch itself will say when the next one is due; until then it is under way.
                 vault.postpone(key, server_now + 1.0)
-                task = asyncio.create_task(self._broker.refresh(keeper_or_none, key))
-                self._background.add(task)
-                task.add_done_callback(self._background.discard)
-                task.add_done_callback(lambda _: self._wake.set())
+                self._aside(self._broker.refresh(keeper, key))
+        due = vault.next_due(server_now)
+        return None if due is None else due - self._clock.skew
 
-    def _pause(self) -> float:
-        """Seconds until something is due, at most until the next sweep."""
-        now = self._clock.now()
-        moments = [self._swept_at + SWEEP]
-        for keeper in self._keepers.values():
-            at = keeper.assess().next_action_at
-            if at is not None and not keeper.renewing:
-                moments.append(at)
-        due = self._broker.vault.next_due(self._clock.server_now())
-        if due is not None:
-            moments.append(due - self._clock.skew)
-        return min(max(min(moments) - now, 0.02), SWEEP)
+    def _aside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this beside the loop, and look again when it is done. It raises nothing."""
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        task.add_done_callback(lambda _: self._wake.set())
 
     async def _sweep(self) -> None:
         """Look at the clock, the settings, the config files, the token cache and our own socket."""
         async with self._sweeping:
             self._swept_at = self._clock.now()
-            self._singleton.touch()
-            await self._hold_the_lock()
+            if not await self._presence.hold_the_lock():
+                self._stop_soon()
             # Watched before they are read: what changes after the reading makes an event.
             await self._watch()
             await self._read_again()
             await self._watch()
-            if self._listener is not None and not self._listener.still_there():
-                await self._listen_again()
-            elif self._listener is not None and not self._stopping:
-                await self._publish()
+            if not self._stopping:
+                await self._presence.keep_up()
 
     async def _read_again(self) -> None:
         await self._load_settings()
@@ -260,7 +258,10 @@ class App:
                 _LOG.exception("the AWS config cannot be read in an unforeseen way; what it said before still counts")
         sessions = {session.id: session for session in self._world.sessions()}
         for gone in set(self._keepers) - set(sessions):
-            self._broker.forget(self._keepers.pop(gone).session)
+            self._broker.forget(self._keepers[gone].session)
+            # The config may be whole again in a moment; a renewed token is given but once.
+            if not self._keepers[gone].indispensable:
+                del self._keepers[gone]
         for identity, session in sessions.items():
             keeper = self._keepers.get(identity)
             if keeper is None:
@@ -283,54 +284,10 @@ class App:
     async def _watch(self) -> None:
         watcher = self._watcher
         if watcher is not None:
-            files = [self._paths.settings, self._paths.aws / "credentials", *self._world.files]
-            if self._listener is not None:
-                files.append(Path(self._listener.address))  # so that its removal is noticed at once
+            own = [self._paths.settings, *self._presence.watched()]
+            files = [*own, self._paths.aws / "credentials", *self._world.files]
             names = [self._paths.aws, self._paths.state]
             await self._tools.calls.aside(lambda: watcher.watch([self._paths.token_cache], files, names))
-
-    async def _listen_again(self) -> None:
-        """The socket's name has gone (a cleaner of /tmp, the end of a login session): make it again."""
-        try:
-            listener = sockets.bind(self._environ)
-        except CredhelperError as error:
-            if self._troubles["socket"].news(error.message):
-                _LOG.warning("the socket has been removed, and no new one can be made: %s", error)
-            return
-        self._troubles["socket"].over()
-        _LOG.warning("the socket had been removed; listening again at %s", listener.address)
-        before, self._listener = self._listener, listener
-        await self._server.serve(listener.sock)
-        if before is not None:
-            before.close()
-        await self._publish()
-
-    async def _publish(self) -> None:
-        """Write where we listen, if that is not there; without it callers go by the rule for the address."""
-        if self._listener is None:
-            return
-        try:
-            await self._tools.calls.aside(functools.partial(self._singleton.publish, self._listener.address))
-            if self._troubles["address"].over():
-                _LOG.info("the daemon's address can be written again")
-        except CredhelperError as error:
-            if self._troubles["address"].news(error.message):
-                _LOG.warning("the daemon's address cannot be written; it is tried again: %s", error)
-
-    async def _hold_the_lock(self) -> None:
-        """Who removes the state folder frees the lock's name; then another daemon may come up beside this one."""
-        try:
-            held = await self._tools.calls.aside(self._singleton.hold)
-        except CredhelperError as error:
-            if self._troubles["lock"].news(error.message):
-                _LOG.warning("the daemon's lock had been removed and cannot be made again: %s", error)
-            return
-        if held is Hold.REGAINED:
-            _LOG.warning("the daemon's lock had been removed; it is held again")
-        elif held is Hold.LOST:
-            _LOG.warning("the daemon's lock had been removed, and another daemon has it; this one ends")
-            self._stop_soon()
-        self._troubles["lock"].over()
 
     def _disk_changed(self) -> None:
         self._dirty = True
@@ -358,8 +315,10 @@ class App:
         """SIGUSR1: forget everything that is secret; what is asked for again is fetched again."""
         count = self._broker.forget(None)
         _LOG.info("forgot %d role credentials on request", count)
-        for keeper in self._keepers.values():
-            keeper.forget()
+        self._aside(self._forget_tokens())
+
+    async def _forget_tokens(self) -> None:
+        await asyncio.gather(*(keeper.forget() for keeper in list(self._keepers.values())))
         self._disk_changed()
 
     # The verbs
@@ -400,7 +359,7 @@ class App:
         for keeper in list(self._keepers.values()):
             if key in {"", keeper.session.cache_key}:
                 count += self._broker.forget(keeper.session)
-                keeper.forget()
+                await keeper.forget()
                 await keeper.look()
         self._wake.set()
         return 0, json.dumps({"forgotten": count}).encode()
@@ -417,8 +376,7 @@ class App:
         return 0, b""
 
     def _self(self) -> dict[str, Any]:
-        address = self._listener.address if self._listener is not None else None
-        return {"running": True, "pid": os.getpid(), "version": __version__, "socket": address}
+        return {"running": True, "pid": os.getpid(), "version": __version__, "socket": self._presence.address}
 
 
 def _from_thread(loop: asyncio.AbstractEventLoop, action: Callable[[], None]) -> None:

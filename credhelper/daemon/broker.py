@@ -16,6 +16,7 @@ from credhelper import names
 from credhelper.client import DEADLINE
 from credhelper.core.limiter import Priority
 from credhelper.core.report import date
+from credhelper.core.trouble import Trouble
 from credhelper.core.vault import Vault
 from credhelper.core.verdicts import Judgement, Verdict, judge, throttled
 from credhelper.daemon.calls import Urgency
@@ -89,7 +90,7 @@ class Broker:
         self._tools = tools
         self._leases = leases
         self._flights: dict[RoleKey, tuple[asyncio.Task[None], Urgency]] = {}
-        self._surprise: str | None = None
+        self._surprises = Trouble()
         # Roles whose refusal the log has been told of.
         self._refused: set[RoleKey] = set()
         # Counted up by each `forget`: of one session, and (None) of all.
@@ -243,16 +244,16 @@ class Broker:
                     self._note_refusal(keeper, key, judgement.reason)
                     raise
                 if judgement.verdict is Verdict.RETRY:
-                    keeper.fetch_failed(judgement.reason)
+                    keeper.remarks.fetch_failed(judgement.reason)
                     raise
                 if attempt == 2:
-                    keeper.fetch_failed(judgement.reason)
+                    keeper.remarks.fetch_failed(judgement.reason)
                     raise
                 keeper.reject(token.access_token)
                 await self._renew(keeper)
                 continue
             self.fetches += 1
-            keeper.fetch_worked()
+            keeper.remarks.fetch_worked()
             if key in self._refused:
                 self._refused.discard(key)
                 _LOG.info("session %s: %s: AWS gives credentials again", session.name, printable(_where(key)))
@@ -262,7 +263,7 @@ class Broker:
             return
 
     def _note_refusal(self, keeper: Keeper, key: RoleKey, reason: str) -> None:
-        keeper.fetch_worked()  # AWS has answered
+        keeper.remarks.fetch_worked()  # AWS has answered
         if key not in self._refused and len(self._refused) < _REFUSALS:
             self._refused.add(key)
             _LOG.warning("session %s: %s: %s", keeper.session.name, printable(_where(key)), reason)
@@ -298,9 +299,8 @@ class Broker:
             _LOG.debug("%s: not renewed in the background: %s", _where(key), error.message)
             self.vault.postpone(key, self._tools.clock.server_now() + _BACKGROUND_PAUSE)
         except Exception as error:  # noqa: BLE001 - one role's surprise must not end the daemon
-            if self._surprise != repr(error):
+            if self._surprises.news(repr(error), asyncio.get_running_loop().time()):
                 _LOG.exception("%s: not renewed in the background, in an unforeseen way", _where(key))
-            self._surprise = repr(error)
             self.vault.postpone(key, self._tools.clock.server_now() + _BACKGROUND_PAUSE)
 
     def forget(self, session: Session | None) -> int:

@@ -27,9 +27,9 @@ from credhelper.core.schedule import (
     renew_at,
     still_due,
 )
-from credhelper.core.trouble import Trouble
 from credhelper.core.verdicts import Verdict, judge
 from credhelper.daemon.calls import Calls
+from credhelper.daemon.remarks import Remarks
 from credhelper.errors import CredhelperError, TokenUnreadable, UpstreamError
 from credhelper.model import Session
 from credhelper.settings import Settings
@@ -37,8 +37,9 @@ from credhelper.settings import Settings
 _LOG = logging.getLogger(__name__)
 
 _CALLERS_PAUSE = 2.0
-# What nobody has tried for this long may be well again; the background tries every 30 s.
-_REMARK_LASTS = 120.0
+# How long our own renewal may take from the rename, which makes an event, to its end. AWS may be silent for longer,
+# and what another program has written meanwhile does not wait for that.
+_WRITES_WITHIN = 1.5
 
 
 @dataclass(slots=True)
@@ -86,12 +87,7 @@ class Keeper:
         self._unsaved: renewal.Held | None = None
         self._renewing: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
-        # What the log has been told of the renewal, of reading the file, and of fetching role credentials.
-        self._trouble, self._unreadable, self._unfetched = Trouble(), Trouble(), Trouble()
-        self._fetch_failure: str | None = None
-        self._fetch_failed_at = 0.0
-        self._save_failure: str | None = None
-        self._failed_by_aws = False
+        self.remarks = Remarks(lambda: self.session.name, tools.clock)
         self._signature: tuple[int, int, int, int] | None = None
         self._takes = 0
         # The own access token that AWS refused to renew, with the reason, and those that it no longer accepts.
@@ -103,6 +99,11 @@ class Keeper:
     def renewing(self) -> bool:
         """Whether a renewal is under way."""
         return self._renewing is not None and not self._renewing.done()
+
+    @property
+    def indispensable(self) -> bool:
+        """Whether it has, or is about to have, a renewed token that nobody else has."""
+        return self.renewing or self._unsaved is not None
 
     @property
     def found(self) -> Found | None:
@@ -124,15 +125,8 @@ class Keeper:
             retry_at=None if self._retry_at is None else still_due(self._retry_at, now),
             renew_at=renew_at(token.expires_at, self._lifetime, self._jitter),
             problem=self._problem,
-            remark=self._remark(),
+            remark=self.remarks.remark(unsaved=self._unsaved is not None) or self._problem,
         )
-
-    def _remark(self) -> str | None:
-        if self._unsaved is not None and self._save_failure is not None:
-            return f"the renewed token cannot be saved: {self._save_failure}"
-        if self._fetch_failure is not None and recent(self._fetch_failed_at, self._tools.clock.now(), _REMARK_LASTS):
-            return f"role credentials cannot be fetched: {self._fetch_failure}"
-        return self._problem
 
     def assess(self) -> Assessment:
         """The session's state now."""
@@ -172,33 +166,39 @@ class Keeper:
         await asyncio.shield(self._looking)
 
     async def _look(self) -> None:
-        takes, signature = -1, self._signature
+        takes, signature, patient = -1, self._signature, True
         try:
             while takes != self._takes:  # a renewal that ended while we read knows better
                 takes, signature = self._takes, self._stat()
                 found, lifetime = await self._tools.calls.aside(self._find)
+                renewing = self._renewing
+                if patient and renewing is not None and not renewing.done() and self._is_new(found):
+                    patient, takes = False, -1  # it may be what we have written, and not yet the end of it
+                    await asyncio.wait({renewing}, timeout=_WRITES_WITHIN)
             problem = None
         except TokenUnreadable as error:
             # What was known of it still counts while it lives: the file may be whole again in a moment.
-            if self._unreadable.news(error.message):
-                _LOG.warning("session %s: %s", self.session.name, error.message)
+            self.remarks.unreadable(error.message)
             self._problem, self._signature = error.message, signature
             return
         except Exception as error:  # noqa: BLE001 - what lies in one file must harm no other session
             problem = f"its token cannot be read in an unforeseen way ({type(error).__name__})"
-            if self._unreadable.news(problem):
-                _LOG.exception("session %s: its token cannot be read in an unforeseen way", self.session.name)
+            self.remarks.read_surprised(problem)
             self._problem, self._signature = problem, signature
             return
         if found is not None:
-            self._readable()
+            self.remarks.readable()
             if self._problem and self._failure == self._problem:
-                self._trouble.over()
+                self.remarks.new_token()
                 self._failure = self._retry_at = None
                 self._attempts = 0
         self._problem = problem
         self._signature = signature
         self._take(found, lifetime, "another program")
+
+    def _is_new(self, found: Found | None) -> bool:
+        before = self._found
+        return found is not None and (before is None or before.token.access_token != found.token.access_token)
 
     def _find(self) -> tuple[Found | None, float]:
         refused = None if self._spent is None else self._spent[0]
@@ -224,13 +224,14 @@ class Keeper:
             self._unsaved = None
         before = self._found
         if found is None:
-            self._found = self._unsaved = None
+            self._found = self._unsaved = self._spent = None
+            self._dead.clear()
             if before is not None:
                 _LOG.info("session %s: logged out", self.session.name)
                 self._reset()
                 self._tools.on_logout(self.session)
             return
-        new = before is None or before.token.access_token != found.token.access_token
+        new = self._is_new(found)
         login = before is None or before.token.client_id != found.token.client_id
         self._found = found
         if new:
@@ -244,13 +245,16 @@ class Keeper:
             _LOG.info("session %s: token %s", self.session.name, f"renewed by {by}" if not login else "found")
 
     def _reset(self) -> None:
-        self._trouble.over()
+        self.remarks.new_token()
         self._refused = self._failure = self._retry_at = self._warned = None
         self._rejected = self._offline = False
         self._attempts = 0
 
-    def forget(self) -> None:
-        """Drop what is known; the next look finds what is there."""
+    async def forget(self) -> None:
+        """Drop what is known; the next look finds what is there. What is nowhere else is written down first."""
+        if self._unsaved is not None and self._renewing is not None:
+            await asyncio.wait({self._renewing})  # it has the lock, and perhaps a successor
+        await self.save_at_last()
         self._found = self._unsaved = self._signature = self._spent = None
         self._dead.clear()
         self._reset()
@@ -315,24 +319,23 @@ class Keeper:
         except UpstreamError as error:
             self._failed(error)
         except TokenUnreadable as error:
-            self._retry(error.message, offline=False, said=not self._unreadable.news(error.message))
+            self._retry(error.message, unreadable=True)
             self._problem, self._signature = error.message, None
         except CredhelperError as error:
-            self._retry(error.message, offline=False)
+            self._retry(error.message)
         except Exception as error:  # noqa: BLE001 - one session's surprise must not end the daemon
-            if self._trouble.news(repr(error)):
-                _LOG.exception("session %s: the renewal failed in an unforeseen way", self.session.name)
-            self._retry("the renewal failed in an unforeseen way; see the daemon's log", offline=False)
+            self.remarks.renewal_surprised(error)
+            self._retry("the renewal failed in an unforeseen way; see the daemon's log")
 
     async def save_at_last(self) -> None:
-        """Before the process ends: write down a renewed token that could not be written when it came."""
+        """Before it is dropped: write down a renewed token that could not be written when it came."""
         held, cache = self._unsaved, self._tools.cache
         if held is None:
             return
         try:
             await self._tools.calls.aside(lambda: renewal.save(self.session, held, cache=cache))
         except CredhelperError as error:
-            _LOG.error("session %s: the renewed token is lost: %s", self.session.name, error)
+            self.remarks.lost(str(error))
         else:
             self._unsaved = None
 
@@ -342,7 +345,7 @@ class Keeper:
         self._signature = None
         if outcome.result is not renewal.Result.UNSAVED:
             self._problem = None
-            self._readable()
+            self.remarks.readable()
         if outcome.result is renewal.Result.GONE or token is None:
             self._take(None, 0.0, "")
             return
@@ -354,24 +357,17 @@ class Keeper:
         if ours and (known is None or known.token.access_token != token.access_token):
             self.renewals += 1
         if outcome.result is renewal.Result.UNSAVED:
-            if self._unsaved is None:
-                _LOG.error("session %s: the renewed token cannot be saved: %s", self.session.name, outcome.problem)
+            self.remarks.unsaved(outcome.problem or "", still=self._unsaved is not None)
             self._take(found, lifetime, "us")
-            self._unsaved, self._save_failure = outcome.held, (outcome.problem or "").partition(". ")[0]
+            self._unsaved = outcome.held
             self._retry_at = self._tools.clock.now() + 10.0
             return
-        if self._trouble.over():
-            what = "AWS answers again" if self._failed_by_aws else "it is renewed again"
-            _LOG.info("session %s: %s", self.session.name, what)
+        self.remarks.renewed()
         if self._unsaved is not None:
-            _LOG.info("session %s: the token file can be written again", self.session.name)
+            self.remarks.saved()
         self._unsaved = self._retry_at = self._failure = None
         self._offline, self._attempts = False, 0
         self._take(found, lifetime, "us" if ours else "another program")
-
-    def _readable(self) -> None:
-        if self._unreadable.over():
-            _LOG.info("session %s: its token file can be read again", self.session.name)
 
     def _failed(self, error: UpstreamError) -> None:
         judgement = judge(error)
@@ -385,33 +381,14 @@ class Keeper:
         else:
             self._retry(judgement.reason, offline=judgement.offline, by_aws=True)
 
-    def _retry(self, failure: str, *, offline: bool, by_aws: bool = False, said: bool = False) -> None:
+    def _retry(self, failure: str, *, offline: bool = False, by_aws: bool = False, unreadable: bool = False) -> None:
         now = self._tools.clock.now()
-        if not said and self._trouble.news(failure):
-            _LOG.warning("session %s: not renewed: %s; it is tried again", self.session.name, failure)
-        self._failure, self._offline, self._failed_by_aws = failure, offline, by_aws
+        self.remarks.not_renewed(failure, by_aws=by_aws, unreadable=unreadable)
+        self._failure, self._offline = failure, offline
         self._attempts += 1
         self._failed_at = now
         left = self._found.token.expires_at - now if self._found is not None else 0.0
         self._retry_at = now + backoff(self._attempts, left, self._jitter)
-
-    # Role credentials
-
-    def fetch_failed(self, reason: str) -> None:
-        """Role credentials of the session could not be fetched, though the session is fine: said once, and shown."""
-        if self._unfetched.news(reason):
-            _LOG.warning(
-                "session %s: role credentials cannot be fetched: %s; what still lives is served",
-                self.session.name,
-                reason,
-            )
-        self._fetch_failure, self._fetch_failed_at = reason, self._tools.clock.now()
-
-    def fetch_worked(self) -> None:
-        """They can be fetched."""
-        if self._unfetched.over():
-            _LOG.info("session %s: role credentials can be fetched again", self.session.name)
-        self._fetch_failure = None
 
     # Warnings
 

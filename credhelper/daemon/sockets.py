@@ -141,12 +141,13 @@ def _bind(path: Path) -> Listener:
     try:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
-        before = os.umask(0o177)
-        try:
-            sock.bind(os.fspath(path))
-        finally:
-            os.umask(before)
+        # Not by the umask, which is the whole process's: other threads make files. Linux gives the name the mode that
+        # the socket has; elsewhere it gets it afterwards, and nobody else can enter the folder.
+        with contextlib.suppress(OSError):
+            os.fchmod(sock.fileno(), 0o600)
+        sock.bind(os.fspath(path))
         sock.listen(BACKLOG)
+        path.chmod(0o600)
     except OSError as error:
         sock.close()
         raise CredhelperError(f"the socket {path} cannot be made: {error.strerror}") from error

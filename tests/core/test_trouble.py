@@ -19,3 +19,12 @@ def test_words_that_are_always_other_ones_are_not_said_for_ever() -> None:
     trouble = Trouble()
     assert sum(trouble.news(f"reason {number}") for number in range(1000)) == 8
     assert trouble.over()
+
+
+def test_what_nobody_calls_over_is_news_again_after_an_hour() -> None:
+    trouble = Trouble()
+    assert trouble.news("a bug", at=100.0)
+    assert not trouble.news("a bug", at=3699.0)
+    assert trouble.news("a bug", at=3700.0)
+    assert sum(trouble.news(f"reason {number}", at=4000.0) for number in range(1000)) == 7
+    assert trouble.news("reason 8", at=7600.0)

@@ -48,8 +48,8 @@ class Inside:
 
     @property
     def address(self) -> str:
-        assert self.app._listener is not None
-        return self.app._listener.address
+        assert self.app._presence.address is not None
+        return self.app._presence.address
 
     @property
     def keeper(self) -> Keeper:

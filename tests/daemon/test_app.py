@@ -18,6 +18,7 @@ from credhelper.agent import Agent
 from credhelper.aws.tokens import TokenCache
 from credhelper.aws.world import World
 from credhelper.daemon import app, singleton
+from credhelper.daemon.keeper import Keeper
 from credhelper.model import Session
 from credhelper.standin import Fault
 from tests.daemon.inside import Inside
@@ -273,7 +274,8 @@ async def test_removed_socket_is_made_again(inside: Inside, caplog: pytest.LogCa
     for _ in range(3):
         before = os.lstat(inside.address).st_ino
         Path(inside.address).unlink()
-        await inside.until(lambda before=before: _inode(inside.address) not in {None, before})  # type: ignore[misc]
+        await inside.until(lambda: listens(inside))
+        assert os.lstat(inside.address).st_ino != before
         assert stat.S_IMODE(os.lstat(inside.address).st_mode) == 0o600
         for _ in range(20):
             await inside.got()
@@ -282,16 +284,15 @@ async def test_removed_socket_is_made_again(inside: Inside, caplog: pytest.LogCa
     assert "listening again" in caplog.text
 
 
-def _inode(path: str) -> int | None:
-    try:
-        return os.lstat(path).st_ino
-    except OSError:
-        return None
+def listens(inside: Inside) -> bool:
+    """Whether the socket that has the name is the daemon's."""
+    listener = inside.app._presence._listener
+    return listener is not None and listener.still_there()
 
 
 async def test_removed_socket_is_noticed_without_waiting_for_a_sweep(inside: Inside) -> None:
     Path(inside.address).unlink()
-    await inside.until(lambda: _inode(inside.address) is not None)
+    await inside.until(lambda: listens(inside))
     assert await inside.got()
 
 
@@ -299,7 +300,7 @@ async def test_removed_socket_is_noticed_without_waiting_for_a_sweep(inside: Ins
 async def test_removed_folder_of_the_socket(inside: Inside) -> None:
     Path(inside.address).unlink()
     Path(inside.address).parent.rmdir()
-    await inside.until(lambda: _inode(inside.address) is not None)
+    await inside.until(lambda: listens(inside))
     assert await inside.got()
 
 
@@ -310,7 +311,7 @@ async def test_socket_that_cannot_be_made_again(inside: Inside, caplog: pytest.L
     folder.chmod(0o777)
     await inside.until(lambda: "not this user's alone" in caplog.text)
     folder.chmod(0o700)
-    await inside.until(lambda: _inode(inside.address) is not None)
+    await inside.until(lambda: listens(inside))
     assert await inside.got()
 
 
@@ -382,17 +383,17 @@ async def test_idle_daemon_sleeps(inside: Inside, monkeypatch: pytest.MonkeyPatc
     turns = 0
     act = inside.app._act
 
-    def count() -> None:
+    def count() -> float:
         nonlocal turns
         turns += 1
-        act()
+        return act()
 
     await inside.got()
     await asyncio.sleep(1.0)  # until the events of the login, which inotify delays, are through
     monkeypatch.setattr(inside.app, "_act", count)
     await asyncio.sleep(2.0)
     assert turns == 0
-    assert inside.app._pause() > 20
+    assert act() > 20
 
 
 async def test_noise_in_the_home_folder_wakes_nobody(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -559,3 +560,60 @@ async def test_surprise_in_the_config_does_not_keep_it_from_starting(
     await inside.turn()
     assert await inside.got()
     await inside.stop()
+
+
+async def test_surprise_of_one_session_keeps_no_other_waiting(
+    inside: Inside, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of one that was looked at before it; and it is news again once all was well."""
+    caplog.set_level(logging.INFO, "credhelper")
+    lab = Session("lab", "https://d-2.awsapps.com/start", "eu-west-1")
+    inside.machine.config.write_text(section(lab) + inside.machine.config.read_text())
+    inside.machine.log_in(lab)
+    url = inside.machine.standin.url
+    with inside.machine.paths.settings.open("a") as settings:
+        settings.write(f'[sessions.lab]\noidc = "{url}"\nportal = "{url}"\n')
+    await inside.turn()
+    due = Keeper.renewal_due
+
+    def fail_for_lab(self: Keeper) -> bool:
+        if self.session.name == "lab":
+            raise ZeroDivisionError
+        return due(self)
+
+    inside.app._keepers = dict(sorted(inside.app._keepers.items(), key=lambda item: item[1].session.name != "lab"))
+    for renewals in (1, 2):
+        with monkeypatch.context() as patch:
+            patch.setattr(Keeper, "renewal_due", fail_for_lab)
+            await inside.got()
+            inside.machine.hands.forward(2500)
+            for _ in range(3):
+                await inside.turn()
+            await inside.until(lambda renewals=renewals: inside.keeper.renewals == renewals)  # type: ignore[misc]
+            # Role credentials are seen to as well.
+            await inside.until(lambda renewals=renewals: inside.app._broker.fetches > renewals)  # type: ignore[misc]
+        assert caplog.text.count("what is due could not be seen to") == renewals
+        await inside.turn()
+        (other,) = (keeper for keeper in inside.app._keepers.values() if keeper.session.name == "lab")
+        await inside.until(lambda other=other, renewals=renewals: other.renewals == renewals)  # type: ignore[misc]
+
+
+async def test_surprise_of_a_sweep_is_news_again_once_all_was_well(
+    inside: Inside, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    for times in (1, 2):
+        with monkeypatch.context() as patch:
+            patch.setattr(inside.app, "_watch", fail)
+            for _ in range(2):
+                swept_at = inside.app._swept_at
+                inside.app._disk_changed()
+                await inside.until(lambda swept_at=swept_at: inside.app._swept_at != swept_at)  # type: ignore[misc]
+            await inside.until(lambda: not inside.app._sweeping.locked())
+        assert caplog.text.count("a look at the disk failed") == times
+        swept_at = inside.app._swept_at
+        inside.app._disk_changed()
+        await inside.until(lambda swept_at=swept_at: inside.app._swept_at != swept_at)  # type: ignore[misc]
+        await inside.until(lambda: not inside.app._troubles["sweep"]._said)

@@ -3,9 +3,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from credhelper.aws import renewal
 from credhelper.aws.draft import Draft
 from credhelper.errors import CredhelperError
 from credhelper.model import Session
@@ -192,7 +198,7 @@ async def test_garbage_when_the_renewal_is_due(inside: Inside, hands: Hands) -> 
 
 
 async def test_garbage_from_the_beginning_needs_a_login(inside: Inside) -> None:
-    inside.keeper.forget()
+    await inside.keeper.forget()
     inside.machine.token_file.write_bytes(b"{")
     assert "cannot be understood" in await inside.refused(3)
 
@@ -278,6 +284,126 @@ async def test_unsaved_token_is_used_and_saved_later(
     hands.forward(2500)
     await inside.turn()
     await inside.until(lambda: inside.keeper.renewals == 3)
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """A disk that takes no token until `undo`."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise CredhelperError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Draft, "fill", refuse)
+        yield patch
+
+
+async def renewed_but_unsaved(inside: Inside) -> None:
+    inside.machine.standin.configure(rotate_refresh_tokens=True)
+    inside.machine.hands.forward(2500)
+    await inside.turn()
+    await inside.until(lambda: inside.keeper._unsaved is not None)
+
+
+async def test_secrets_are_not_dropped_before_a_renewed_token_is_saved(
+    inside: Inside, hands: Hands, full: pytest.MonkeyPatch
+) -> None:
+    before = inside.machine.token()
+    await renewed_but_unsaved(inside)
+    full.undo()
+    os.kill(os.getpid(), signal.SIGUSR1)
+    await inside.until(lambda: inside.machine.token() != before)
+    await inside.until(lambda: inside.keeper._unsaved is None and inside.state == "active")
+    hands.forward(2500)  # and the refresh token is the good one
+    await inside.turn()
+    await inside.until(lambda: inside.keeper.renewals == 2)
+
+
+async def test_renewed_token_outlasts_a_config_that_misses_its_session_for_a_moment(
+    inside: Inside, hands: Hands, full: pytest.MonkeyPatch
+) -> None:
+    before, config = inside.machine.token(), inside.machine.config.read_bytes()
+    await renewed_but_unsaved(inside)
+    inside.machine.config.write_bytes(b"[profile other]\n")
+    await inside.turn()
+    assert (await inside.status())["sessions"] == []
+    inside.machine.config.write_bytes(config)
+    await inside.turn()
+    assert inside.keeper._unsaved is not None
+    full.undo()
+    hands.forward(11)
+    await inside.turn()
+    await inside.until(lambda: inside.machine.token() != before)
+    await inside.until(lambda: inside.keeper._unsaved is None)
+    inside.machine.config.write_bytes(b"[profile other]\n")
+    await inside.turn()
+    assert inside.app._keepers == {}
+
+
+async def test_renewal_under_way_outlasts_a_config_that_misses_its_session_for_a_moment(
+    inside: Inside, hands: Hands
+) -> None:
+    config = inside.machine.config.read_bytes()
+    with inside.machine.standin.fault(RENEW, Fault.hold()):
+        hands.forward(2500)
+        await inside.turn()
+        await inside.upstream(RENEW, done=False)
+        inside.machine.config.write_bytes(b"[profile other]\n")
+        await inside.turn()
+        inside.machine.config.write_bytes(config)
+        await inside.turn()
+    await inside.until(lambda: inside.keeper.renewals == 1)
+
+
+async def test_own_renewal_is_not_taken_for_another_program_s(
+    inside: Inside, hands: Hands, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow disk keeps it busy for a while after the token has its name, which makes an event."""
+    renew = renewal.renew
+
+    def renew_slowly(*args: Any, **options: Any) -> renewal.Outcome:
+        outcome = renew(*args, **options)
+        time.sleep(1.0)
+        return outcome
+
+    monkeypatch.setattr(renewal, "renew", renew_slowly)
+    before = inside.machine.token()
+    hands.forward(2500)
+    await inside.turn()
+    await inside.until(lambda: inside.machine.token() != before)
+    await inside.turn()  # it sees the new file
+    await inside.until(lambda: not inside.keeper.renewing)
+    await inside.turn()
+    assert inside.keeper.renewals == 1
+    assert lines(log, "token renewed by us") == 1
+    assert lines(log, "by another program") == 0
+
+
+async def test_login_by_another_program_does_not_wait_for_aws(inside: Inside, hands: Hands) -> None:
+    with inside.machine.standin.fault(RENEW, Fault.silence(), times=1):
+        hands.forward(2500)
+        await inside.turn()
+        await inside.upstream(RENEW, done=None)
+        content = inside.machine.log_in()
+        await inside.turn()
+        assert inside.keeper.renewing
+        assert inside.keeper.found is not None
+        assert inside.keeper.found.token.access_token == content["accessToken"]
+
+
+async def test_logout_forgets_what_aws_did_not_accept(inside: Inside, hands: Hands) -> None:
+    found = inside.keeper.found
+    assert found is not None
+    inside.keeper.reject(found.token.access_token)
+    inside.machine.standin.fault(RENEW, Fault.error("InvalidGrantException"))
+    await inside.keeper.renew()
+    assert inside.keeper._spent is not None
+    inside.machine.token_file.unlink()
+    await inside.turn()
+    assert inside.state == "logged_out"
+    keeper = inside.keeper
+    assert not keeper._dead
+    assert keeper._spent is None
 
 
 async def test_secrets_are_not_in_the_log(inside: Inside, hands: Hands, log: pytest.LogCaptureFixture) -> None:
