@@ -5,6 +5,8 @@ from __future__ import annotations
 import calendar
 import time
 
+# Later ones have five digits in their year, or will with a lifetime added.
+_YEAR_9999 = 253_370_764_800.0
 DATE_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -17,3 +19,8 @@ def format_date(moment: float) -> str:
 def moment_of(date: str) -> float:
     """Seconds since the epoch for a date that `format_date` wrote. Raises ValueError."""
     return float(calendar.timegm(time.strptime(date, DATE_FORMAT)))
+
+
+def has_date(moment: float) -> bool:
+    """Whether `moment`, seconds since the epoch, has a date that can be written; what is not a number has none."""
+    return 0 <= moment < _YEAR_9999

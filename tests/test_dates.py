@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from credhelper.dates import format_date, moment_of
+from credhelper.dates import format_date, has_date, moment_of
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,8 @@ def test_there_and_back(moment: float, date: str) -> None:
 def test_no_date(text: str) -> None:
     with pytest.raises(ValueError, match="does not match"):
         moment_of(text)
+
+
+def test_moments_that_have_no_date() -> None:
+    assert [has_date(moment) for moment in (0.0, 1_800_000_000.5, 253_370_764_799.0)] == [True] * 3
+    assert not [m for m in (-1.0, 253_370_764_800.0, float("inf"), float("-inf"), float("nan")) if has_date(m)]

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from credhelper import __version__
 from credhelper.aws.botocore_clients import TooLong, make_client, proxies_for
 from credhelper.core.clock import Clock
+from credhelper.dates import has_date
 from credhelper.errors import CredhelperError, UpstreamError
 from credhelper.model import Endpoints, Network, RoleCredentials
 
@@ -25,8 +26,6 @@ _Answer = TypeVar("_Answer")
 # Role credentials are called over so many seconds before AWS ends them: several SDKs ask again only at the end that
 # they were told, and what they signed by then has yet to arrive.
 _LAST_MOMENT = 2.0
-# Later moments have no date.
-_YEAR_9999 = 253_370_764_800.0
 
 GRANT_CODE = "authorization_code"
 GRANT_REFRESH = "refresh_token"
@@ -368,7 +367,7 @@ def _seconds(value: float) -> float:
 
 def _moment(value: float) -> float:
     moment = float(value)
-    if not 0 <= moment < _YEAR_9999:
+    if not has_date(moment):
         raise ValueError("not a date")
     return moment
 

@@ -15,11 +15,9 @@ from typing import Any
 
 from credhelper import files
 from credhelper.aws.draft import Draft, remove_abandoned
+from credhelper.dates import has_date
 from credhelper.errors import CredhelperError
 from credhelper.model import Endpoints, Token
-
-# Later moments have no date.
-_YEAR_9999 = 253_370_764_800.0
 
 
 def _fingerprint(secret: str) -> str:
@@ -129,6 +127,6 @@ def _text(value: object) -> str | None:
 
 def _seconds(value: Any) -> float:
     seconds = float(value)
-    if not 0 <= seconds < _YEAR_9999:  # also what is not a number at all
+    if not has_date(seconds):
         raise ValueError("neither a moment nor a span")
     return seconds
