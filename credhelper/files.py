@@ -18,7 +18,6 @@ from credhelper.errors import CredhelperError, FileChanged
 MAX_FILE = 16 * 1024 * 1024
 # The remedy where `flock` itself fails, as on NFS without a lock daemon (ENOLCK).
 NO_LOCKS = "Its file system must support locks: mount it with them, or use a home folder on a local disk"
-# A file system that is full, read-only, or closed to us.
 _UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 # How the names of our temporary files begin.
 TEMPORARY = ".credhelper-"
@@ -56,6 +55,12 @@ def is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:
         return False
+
+
+def is_unwritable(error: BaseException | None) -> bool:
+    """Whether this says, or comes of, that a file system is full, read-only, or closed to us."""
+    cause = error.__cause__ if isinstance(error, CredhelperError) else error
+    return isinstance(cause, OSError) and cause.errno in _UNWRITABLE
 
 
 def make_private_folder(path: Path) -> None:
@@ -157,24 +162,30 @@ def locked(path: Path, *, timeout: float, what: str, instead: Path | None = None
 
     Raises CredhelperError at the timeout or where the lock file cannot be made or locked.
     """
-    fd = open_lock(path, instead)
-    try:
-        flock_within(
-            fd,
-            path,
-            timeout,
-            CredhelperError(f"another process has been busy with {what} for {timeout:.0f} s", "Try again"),
-        )
+    busy = CredhelperError(f"another process has been busy with {what} for {timeout:.0f} s", "Try again")
+    deadline = time.monotonic() + timeout
+    with contextlib.ExitStack() as opened:
+        fd = open_lock(path, instead)
+        opened.callback(os.close, fd)
+        flock_within(fd, path, timeout, busy)
+        if instead is not None and not stat.S_ISDIR(os.fstat(fd).st_mode):
+            # Also the folder's, shared by all who have their file: one who found that none can be made has it alone.
+            try:
+                folder = os.open(instead, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                opened.callback(os.close, folder)
+                flock_within(folder, instead, deadline - time.monotonic(), busy, shared=True)
+            except (OSError, CredhelperError) as error:  # no folder, or one that cannot be locked: then nobody does
+                if error is busy:
+                    raise
         yield
-    finally:
-        os.close(fd)
 
 
 def open_lock(path: Path, instead: Path | None = None) -> int:
     """A descriptor of the lock file `path`, which is made (0600) where it is not there.
 
     Args:
-        instead: a folder whose lock every process takes that finds that the file cannot be made.
+        instead: a folder to lock in its place where the file cannot be made. Is it there, every holder of the file
+            takes its lock too (shared), for the disk may recover meanwhile.
 
     Raises CredhelperError.
     """
@@ -182,8 +193,7 @@ def open_lock(path: Path, instead: Path | None = None) -> int:
         make_private_folder(path.parent)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except (CredhelperError, OSError) as error:
-        cause = error.__cause__ if isinstance(error, CredhelperError) else error
-        if isinstance(cause, OSError) and cause.errno in _UNWRITABLE:
+        if is_unwritable(error):
             # What is there can still be locked.
             for other, flags in ((path, 0), (instead, os.O_DIRECTORY)):
                 if other is not None:
@@ -196,22 +206,37 @@ def open_lock(path: Path, instead: Path | None = None) -> int:
         ) from error
 
 
-def flock_within(fd: int, path: Path, timeout: float, busy: CredhelperError) -> None:
+def flock(fd: int, path: Path, how: int = fcntl.LOCK_EX) -> None:
+    """Lock the open file or folder `fd`, of the name `path`, however long that takes.
+
+    Raises CredhelperError where its file system knows no locks, BlockingIOError where `how` says not to wait.
+    """
+    try:
+        fcntl.flock(fd, how)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        raise CredhelperError(f"{path} cannot be locked: {error.strerror}", NO_LOCKS) from error
+
+
+def try_flock(fd: int, path: Path, *, shared: bool = False) -> bool:
+    """The same without waiting; False where another holder keeps it."""
+    try:
+        flock(fd, path, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def flock_within(fd: int, path: Path, timeout: float, busy: CredhelperError, *, shared: bool = False) -> None:
     """Lock the open file or folder `fd`, of the name `path`, within `timeout` seconds.
 
     Raises `busy` where another holder keeps it, CredhelperError where its file system knows no locks.
     """
     deadline = time.monotonic() + timeout
     pause = 0.005
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise busy from None
-            time.sleep(pause)
-            pause = min(pause * 2, 0.1)
-        except OSError as error:
-            raise CredhelperError(f"{path} cannot be locked: {error.strerror}", NO_LOCKS) from error
-        else:
-            return
+    while not try_flock(fd, path, shared=shared):
+        if time.monotonic() > deadline:
+            raise busy
+        time.sleep(pause)
+        pause = min(pause * 2, 0.1)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -310,10 +311,58 @@ def test_lock_where_nothing_can_be_written(home: Path) -> None:
         path.write_bytes(b"")
         opened.clear()
         with files.locked(path, timeout=1, what="it", instead=instead):
-            assert opened == [path]
+            assert opened == [path, instead]
         path.unlink()
         with (
             pytest.raises(CredhelperError, match="cannot be made: Read-only file system"),
             files.locked(path, timeout=1, what="it"),
         ):
             pytest.fail("there is nothing to lock")
+
+
+def test_lock_of_one_who_could_make_no_file_holds_when_the_disk_recovers(home: Path) -> None:
+    path, other, instead = home / "locks" / "l", home / "locks" / "other", home / "instead"
+    instead.mkdir()
+    path.parent.mkdir()
+    real = os.open
+
+    def refuse(name: Path, flags: int, *mode: int) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(name, flags, *mode)
+
+    with contextlib.ExitStack() as first:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "open", refuse)
+            first.enter_context(files.locked(path, timeout=1, what="it", instead=instead))
+        with (
+            pytest.raises(CredhelperError, match="busy"),
+            files.locked(path, timeout=0, what="it", instead=instead),
+        ):
+            pytest.fail("it is locked already")
+    with (
+        files.locked(path, timeout=1, what="it", instead=instead),
+        files.locked(other, timeout=0, what="another", instead=instead),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(os, "open", refuse)
+        with (
+            pytest.raises(CredhelperError, match="busy"),
+            files.locked(path.with_name("third"), timeout=0, what="it", instead=instead),
+        ):
+            pytest.fail("others are at work in that folder")
+
+
+def test_a_folder_that_cannot_be_locked_is_not_needed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = fcntl.flock
+
+    def flock(fd: int, how: int) -> None:
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        real(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    (home / "instead").mkdir()
+    for instead in (home / "instead", home / "missing"):
+        with files.locked(home / "l", timeout=0, what="it", instead=instead):
+            pass

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
+import stat
 import time
 from enum import Enum
+from pathlib import Path
 
 from credhelper import files
 from credhelper.errors import CredhelperError
@@ -31,29 +32,24 @@ class Singleton:
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
         self._fd: int | None = None
+        # What is locked: the lock file; or, where that cannot be made (a full or read-only disk), the state folder.
+        self._held: Path = paths.daemon_lock
 
     def acquire(self) -> bool:
         """Take the lock; False where another daemon holds it. Raises CredhelperError where it cannot be made.
 
         One that is held already is let go once the new one is had.
         """
-        files.make_private_folder(self._paths.state)
+        fd = files.open_lock(self._paths.daemon_lock, self._paths.state)
         try:
-            fd = os.open(self._paths.daemon_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise CredhelperError(
-                f"{self._paths.daemon_lock} cannot be made: {error.strerror}", "Check the folder's owner and mode"
-            ) from error
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            taken = files.try_flock(fd, self._paths.daemon_lock)
+        except CredhelperError:
+            os.close(fd)
+            raise
+        if not taken:
             os.close(fd)
             return False
-        except OSError as error:
-            os.close(fd)
-            raise CredhelperError(
-                f"{self._paths.daemon_lock} cannot be locked: {error.strerror}", files.NO_LOCKS
-            ) from error
+        self._held = self._paths.state if stat.S_ISDIR(os.fstat(fd).st_mode) else self._paths.daemon_lock
         with contextlib.suppress(OSError):
             os.utime(fd)
         if self._fd is not None:
@@ -70,18 +66,29 @@ class Singleton:
         if self._fd is None:
             return Hold.KEPT
         try:
-            there = os.path.samestat(self._paths.daemon_lock.stat(), os.fstat(self._fd))
+            there = os.path.samestat(self._held.stat(), os.fstat(self._fd))
         except FileNotFoundError:
             there = False
         except OSError:
             there = True  # nobody else gets at it either
+        if there and self._held != self._paths.daemon_lock:
+            there = not self._can_be_made()
         if there:
             return Hold.KEPT
+        moves = self._held != self._paths.daemon_lock
         if self.acquire():
-            return Hold.REGAINED
+            return Hold.KEPT if moves else Hold.REGAINED
         os.close(self._fd)
         self._fd = None  # what lies in the folder is the other one's: `release` must leave it
         return Hold.LOST
+
+    def _can_be_made(self) -> bool:
+        """Whether the lock file, in whose place the folder is held, can be made by now: others would lock it."""
+        try:
+            os.close(os.open(self._paths.daemon_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except OSError:
+            return False
+        return True
 
     def publish(self, address: str) -> None:
         """Write where this daemon listens, if that is not what is written. Raises CredhelperError."""
@@ -116,16 +123,16 @@ class Singleton:
 
 def is_free(paths: Paths) -> bool:
     """Whether no daemon holds the lock at this moment."""
-    try:
-        fd = os.open(paths.daemon_lock, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return True
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks: then nobody holds one
-        return True
-    finally:
-        os.close(fd)
+    for path in (paths.daemon_lock, paths.state):
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            if not files.try_flock(fd, path, shared=True):
+                return False
+        except CredhelperError:  # a file system without locks: then nobody holds one
+            pass
+        finally:
+            os.close(fd)
     return True

@@ -5,6 +5,7 @@ import fcntl
 import os
 import shutil
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -134,6 +135,56 @@ def test_lock_whose_file_was_removed_is_held_again(paths: Paths) -> None:
         assert lock.hold() is Hold.KEPT
         assert not other.acquire()
     lock.release()
+    assert singleton.is_free(paths)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_where_no_lock_file_can_be_made(paths: Paths, monkeypatch: pytest.MonkeyPatch, *, there: bool) -> None:
+    """A file that is there is locked as it is, else the folder, until the disk has recovered."""
+    paths.state.mkdir(parents=True)
+    if there:
+        paths.daemon_lock.touch()
+    real = os.open
+
+    def refuse(name: Path, flags: int, *mode: int) -> int:
+        if flags & (os.O_CREAT | os.O_RDWR):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return real(name, flags, *mode)
+
+    first, second = Singleton(paths), Singleton(paths)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        assert first.acquire()
+        assert not singleton.is_free(paths)
+        assert not second.acquire()
+        assert [first.hold() for _ in range(3)] == [Hold.KEPT] * 3
+    assert [first.hold() for _ in range(3)] == [Hold.KEPT] * 3
+    assert paths.daemon_lock.exists()
+    assert not second.acquire()
+    first.release()
+    assert singleton.is_free(paths)
+    assert second.acquire()
+    second.release()
+
+
+def test_who_came_up_first_when_the_disk_recovered_has_the_lock(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths.state.mkdir(parents=True)
+    real = os.open
+
+    def refuse(name: Path, flags: int, *mode: int) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return real(name, flags, *mode)
+
+    first, second = Singleton(paths), Singleton(paths)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        assert first.acquire()
+    assert second.acquire()
+    assert first.hold() is Hold.LOST
+    second.release()
     assert singleton.is_free(paths)
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from credhelper import files
-from credhelper.errors import CredhelperError
 
 
 @contextlib.contextmanager
@@ -32,13 +30,8 @@ def turn(path: Path, *, waiting: Callable[[], None]) -> Iterator[bool]:
 
 
 def _take(fd: int, path: Path, waiting: Callable[[], None]) -> bool:
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting()
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            return True
-    except OSError as error:
-        raise CredhelperError(f"{path} cannot be locked: {error.strerror}", files.NO_LOCKS) from error
-    return False
+    if files.try_flock(fd, path):
+        return False
+    waiting()
+    files.flock(fd, path)
+    return True
