@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -249,3 +250,20 @@ def test_the_settings_of_the_readme_are_valid(paths: Paths) -> None:
     paths.settings.parent.mkdir(parents=True)
     paths.settings.write_text(text.partition("```toml\n")[2].partition("```")[0])
     assert settings.load(paths).session_caps == {"corp": 28800.0}
+
+
+def test_a_locale_without_the_signs(home: Path) -> None:
+    config = home / ".aws" / "config"
+    config.parent.mkdir()
+    config.write_text("[profile uni-é.x]\nregion = x\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "credhelper", "status"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"uni-\xe9.x" in done.stdout

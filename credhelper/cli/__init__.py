@@ -75,6 +75,9 @@ def group() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command and exit with its code (see `errors.py`). Never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a locale that lacks a sign must end no command
     try:
         code = group.main(arguments, prog_name="credhelper", standalone_mode=False)
     except errors.CredhelperError as error:
