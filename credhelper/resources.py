@@ -42,12 +42,12 @@ def install_helper(paths: Paths) -> None:
     Raises CredhelperError where the folder cannot be written, others can write to it, or it is mounted noexec.
     """
     paths.check_owner()
-    library = paths.data / "lib"
+    module = _library(paths)
+    library = module.parent
     for folder in (paths.data, library, library / "__pycache__"):
         _check_ours(folder)
     for folder in (paths.data.parent, paths.data.parent.parent):
         _check_ours(folder, shared=True)
-    module = library / "credhelper_client.py"
     _install(module, (_PACKAGE / "client.py").read_bytes(), 0o600)
     _install(paths.helper, launcher(library), 0o700)
     with contextlib.suppress(OSError, py_compile.PyCompileError):
@@ -57,6 +57,15 @@ def install_helper(paths: Paths) -> None:
             f"{paths.helper} cannot be executed: its file system is mounted noexec",
             "Mount the home folder without noexec",
         )
+
+
+def helper_is_missing(paths: Paths) -> bool:
+    """Whether a part of the helper is not there, so that no managed profile gets credentials."""
+    return not (os.access(paths.helper, os.X_OK) and _library(paths).is_file())
+
+
+def _library(paths: Paths) -> Path:
+    return paths.data / "lib" / "credhelper_client.py"
 
 
 def _check_ours(folder: Path, *, shared: bool = False) -> None:

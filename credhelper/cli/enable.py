@@ -15,6 +15,8 @@ from credhelper.errors import EXIT_FAILURE, EXIT_OK, CredhelperError, UsageError
 from credhelper.paths import Paths
 from credhelper.terminal import counted, printable
 
+_VERBS = {"is": "are", "has": "have", "does": "do"}
+
 
 @click.command(name="enable")
 @click.argument("profiles", metavar="[PROFILE]...", nargs=-1)
@@ -68,9 +70,12 @@ def carry_out(paths: Paths, plan: Plan, verb: str, *, dry_run: bool, yes: bool, 
     if plan.changes and not dry_run and not yes and not _confirmed(paths, plan, verb):
         click.echo("Nothing was written.")
         return False
-    if not dry_run:
-        _write(paths, plan, install=install)
+    restored = not dry_run and _write(paths, plan, install=install)
     _report(plan, verb, dry_run=dry_run)
+    if restored:
+        click.echo(f"The helper was missing and is in place again: {printable(str(paths.helper))}")
+    elif not plan.changes:
+        click.echo("Nothing to change.")
     return True
 
 
@@ -79,16 +84,20 @@ def outcome(plan: Plan, *, by_name: bool) -> int:
     return EXIT_FAILURE if by_name and plan.edit.refused else EXIT_OK
 
 
-def _write(paths: Paths, plan: Plan, *, install: bool) -> None:
+def _write(paths: Paths, plan: Plan, *, install: bool) -> bool:
+    """Returns whether enabled profiles had been without the helper, and have it again."""
     from credhelper import resources  # noqa: PLC0415 - spares `--help` and `--dry-run` its imports
 
-    managed = plan.changes or any("already" in reason for _, reason in plan.edit.unchanged)
+    enabled = any("already" in reason for _, reason in plan.edit.unchanged)
+    managed = plan.changes or enabled
+    restored = install and enabled and resources.helper_is_missing(paths)
     if install and managed:
         resources.install_helper(paths)
     if plan.changes:
         write(plan)
     if install and managed:
         resources.remember_config(paths, plan.path)
+    return restored
 
 
 def _show_diff(plan: Plan) -> None:
@@ -119,8 +128,6 @@ def _report(plan: Plan, verb: str, *, dry_run: bool) -> None:
         listed = ", ".join(printable(name) for name in edit.changed[:20])
         more = len(edit.changed) - 20
         click.echo(f"{text}: {listed}{f' and {more} more' if more > 0 else ''}.")
-    elif not plan.changes:
-        click.echo("Nothing to change.")
 
 
 def _report_unchanged(plan: Plan) -> None:
@@ -131,7 +138,16 @@ def _report_unchanged(plan: Plan) -> None:
         if len(names) == 1:
             click.echo(f"Left as it is: {printable(names[0])}: {printable(reason)}")
         else:
-            click.echo(f"Left as they are: {_profiles(names)}: {printable(reason)}")
+            click.echo(f"Left as they are: {_profiles(names)}: {printable(_of_several(reason))}")
+
+
+def _of_several(reason: str) -> str:
+    """A reason that begins with `it is`, `it has`… as one of several profiles."""
+    subject, _, rest = reason.partition(" ")
+    verb, _, rest = rest.partition(" ")
+    if subject != "it":
+        return reason
+    return f"they {_VERBS.get(verb, verb.removesuffix('s'))} {rest}".replace("of its own", "of their own")
 
 
 def _profiles(names: Sequence[str]) -> str:

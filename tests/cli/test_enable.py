@@ -82,8 +82,28 @@ def test_all_tells_what_was_left_out(config_file: Path) -> None:
     assert "2 profiles enabled: a, b." in output
     assert "default: it does not use IAM Identity Center" in output
     again = run(enable.command, "--all", "--yes")
-    assert (again[0], "2 profiles: it is enabled already" in again[1]) == (0, True)
+    assert (again[0], "2 profiles: they are enabled already" in again[1]) == (0, True)
     assert "Nothing to change." in again[1]
+
+
+@pytest.mark.usefixtures("config_file")
+@pytest.mark.parametrize("part", ["credential-process", "lib/credhelper_client.py"])
+def test_a_helper_that_went_missing(paths: Paths, part: str) -> None:
+    assert "missing" not in run(enable.command, "a", "--yes")[1]
+    (paths.data / part).unlink()
+    code, output = run(enable.command, "a", "--yes")
+    assert code == 0
+    assert f"The helper was missing and is in place again: {paths.helper}\n" in output
+    assert "Nothing to change." not in output
+    assert "missing" not in run(enable.command, "a", "--yes")[1]
+
+
+def test_reasons_of_several(config_file: Path) -> None:
+    config_file.write_bytes(b"[profile c]\ncredential_process = x\n[profile d]\ncredential_process = y\n")
+    config_file.write_bytes(config_file.read_bytes() + b"[profile e]\nregion = x\n[profile f]\nregion = x\n")
+    output = run(enable.command, "--all", "--yes")[1]
+    assert "2 profiles: they have a credential_process of their own\n" in output
+    assert "2 profiles: they do not use IAM Identity Center" in output
 
 
 def test_a_profile_refused_by_name_is_a_failure(config_file: Path) -> None:
@@ -178,6 +198,24 @@ def test_a_config_that_is_no_file(config_file: Path, command: click.Command, obs
         run(command, "--all", "--yes")
     assert str(config_file) in caught.value.message
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("command", [enable.command, disable.command])
+@pytest.mark.parametrize("names", [["--all"], ["a"]])
+def test_a_config_that_is_no_text(config_file: Path, command: click.Command, names: list[str]) -> None:
+    config_file.write_bytes(b"\x7fELF\x02\x01\x01\x00\xff\xfe" * 20)
+    with pytest.raises(ConfigError, match="cannot be read as an AWS config: line 1 is not UTF-8") as caught:
+        run(command, *names, "--yes")
+    assert caught.value.remedy
+
+
+def test_disable_warns_of_what_no_client_can_read(config_file: Path) -> None:
+    run(enable.command, "a", "--yes")
+    config_file.write_bytes(config_file.read_bytes() + b"# caf\xe9\n")
+    code, output = run(disable.command, "a", "--yes")
+    assert code == 0
+    assert "Mind: the AWS CLI and boto3 cannot read this config" in output
+    assert "1 profile disabled: a." in output
 
 
 def test_what_no_client_can_read_is_warned_of(config_file: Path) -> None:

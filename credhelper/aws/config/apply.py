@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from credhelper import files
-from credhelper.aws.config.complaints import complaints
+from credhelper.aws.config.complaints import complaints, unparsable
 from credhelper.aws.config.disabling import disable
 from credhelper.aws.config.edit import Edit
 from credhelper.aws.config.enabling import enable
-from credhelper.aws.config.reader import ConfigFile, read_bytes_of, read_credentials
+from credhelper.aws.config.reader import ConfigFile, parse_config, read_bytes_of, read_credentials
 from credhelper.aws.readable import check_config
 from credhelper.errors import ConfigError
 from credhelper.paths import Paths
@@ -66,7 +66,9 @@ def plan_enable(
 def plan_disable(paths: Paths, environ: Mapping[str, str], names: Sequence[str] | None) -> Plan:
     """What disabling these profiles (None: all) comes to. Writes nothing; raises as `plan_enable`."""
     path, old = _config(paths, environ)
-    return Plan(path, old, disable(old, names))
+    edit = disable(old, names)
+    edit.warnings[:0] = complaints(old)
+    return Plan(path, old, edit)
 
 
 def write(plan: Plan) -> None:
@@ -100,6 +102,10 @@ def _config(paths: Paths, environ: Mapping[str, str]) -> tuple[Path, bytes]:
     data = read_bytes_of(path) if path.is_file() else b""
     if not data and not path.is_file():
         raise ConfigError(f"there is no AWS config at {path}", "Write one with `aws configure sso`")
+    if not parse_config(data).profiles:
+        reason = unparsable(data)
+        if reason:  # a file of another kind, perhaps
+            raise ConfigError(f"{path} cannot be read as an AWS config: {reason}", "Mend it, or move it away")
     return path, data
 
 
