@@ -10,10 +10,10 @@ import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 from credhelper import client
 from credhelper.core.trouble import Trouble
+from credhelper.daemon.acceptor import Acceptor
 from credhelper.daemon.leases import Leases
 from credhelper.errors import EXIT_BUG, EXIT_FAILURE, CredhelperError
 
@@ -51,24 +51,16 @@ class Server:
         self._home = os.fsencode(home)
         self._homes: dict[bytes, bool] = {}
         self._surprises = Trouble()
-        self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._acceptor = Acceptor(self._connected, client.MAX_REQUEST + 4)
+        self._connections = self._acceptor.connections
 
     async def serve(self, sock: socket.socket) -> None:
         """Begin to accept here, and nowhere else any more."""
-        # From 3.13 on asyncio would remove the socket's name at the end, also one that the service manager keeps.
-        options: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
-        before = self._server
-        self._server = await asyncio.start_unix_server(
-            self._connected, sock=sock, backlog=4096, limit=client.MAX_REQUEST + 4, **options
-        )
-        if before is not None:
-            before.close()
+        self._acceptor.listen(sock)
 
     async def close(self) -> None:
         """Accept no more, let answers that are under way go out, then end what is left."""
-        if self._server is not None:
-            self._server.close()
+        self._acceptor.close()
         if self._connections:
             _, pending = await asyncio.wait(self._connections, timeout=1.0)
             for task in pending:
@@ -76,10 +68,6 @@ class Server:
             await asyncio.gather(*pending, return_exceptions=True)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._connections.add(task)
-            task.add_done_callback(self._connections.discard)
         try:
             if _peer_uid(writer.get_extra_info("socket")) == os.geteuid():
                 await self._answer(reader, writer)
@@ -89,7 +77,9 @@ class Server:
         except (ConnectionError, TimeoutError, asyncio.IncompleteReadError):
             writer.transport.abort()  # the caller has gone, never said what it wanted, or does not read
         except Exception as error:  # noqa: BLE001 - one caller's surprise must not end the daemon
-            if self._surprises.news(repr(error)):  # a thousand callers may have the same
+            if self._surprises.news(
+                repr(error), asyncio.get_running_loop().time()
+            ):  # a thousand callers may have the same
                 _LOG.exception("a request failed in an unforeseen way")
             with contextlib.suppress(ConnectionError):
                 writer.write(client.encode_reply(EXIT_BUG, b"credhelper: a bug in the daemon; see its log\n"))
