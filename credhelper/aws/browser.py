@@ -16,7 +16,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from credhelper.errors import CredhelperError
+from credhelper.errors import ConfigError, CredhelperError
 from credhelper.terminal import printable
 
 # Source of this list: the hosts that AWS CLI 2.38.5 takes for AWS's own (`awscli/customizations/sso/resolve.py`; a
@@ -87,6 +87,27 @@ def is_loopback_page(url: str) -> bool:
     return found is not None and found["host"].lower() in _LOOPBACK
 
 
+def check_start_url(url: str, session: str, *, loopback: bool = False) -> None:
+    """Raise ConfigError where no login can begin at the start URL of the session of this name.
+
+    The AWS CLI refuses the same ones, from 2.35.13 on.
+
+    Args:
+        loopback: as for `check_page`.
+    """
+    scheme, separator, rest = url.partition("://")
+    plain = scheme.lower() + separator + rest
+    if not (is_aws_page(plain) or (loopback and is_loopback_page(plain))):
+        raise ConfigError(
+            f"the start URL of {printable(session)} is no https address of AWS's: {_shortened(url)}",
+            "Correct sso_start_url in the AWS config",
+        )
+
+
+def _shortened(url: str) -> str:
+    return printable(url[:100]) + ("…" if len(url) > 100 else "")
+
+
 def check_page(url: str, *, loopback: bool = False) -> str:
     """Return `url` where it may be opened. Raises CredhelperError.
 
@@ -96,9 +117,8 @@ def check_page(url: str, *, loopback: bool = False) -> str:
     """
     if is_aws_page(url) or (loopback and is_loopback_page(url)):
         return url
-    shown = printable(url[:100]) + ("…" if len(url) > 100 else "")
     raise CredhelperError(
-        f"the login page is not one of AWS's, so it is not opened: {shown}",
+        f"the login page is not one of AWS's, so it is not opened: {_shortened(url)}",
         "Check the session's region and the endpoint settings (AWS_ENDPOINT_URL…)",
     )
 

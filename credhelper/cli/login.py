@@ -25,7 +25,7 @@ from credhelper.aws.tokens import Found
 from credhelper.cli import complain, no_core_dumps
 from credhelper.cli.desk import Desk
 from credhelper.cli.person import person
-from credhelper.endpoints import endpoints_from_environment, network_for
+from credhelper.endpoints import endpoints_from_environment, is_loopback, network_for
 from credhelper.errors import CredhelperError, LoginNeeded, TokenUnreadable, UpstreamError
 from credhelper.model import Endpoints, Session
 from credhelper.names import command_for, login_command
@@ -134,9 +134,12 @@ class Login:
             click.echo(f"Another login to {self._shown} is under way; waiting for it to end.")
 
     def _log_in(self, method: Method, *, open_browser: bool) -> None:
-        click.echo(f"Logging in to {self._shown} ({printable(self._session.start_url)}).")
         center = self._center()
         try:
+            browser.check_start_url(
+                self._session.start_url, self._session.name, loopback=is_loopback(center.authorize_endpoint())
+            )
+            click.echo(f"Logging in to {self._shown} ({printable(self._session.start_url)}).")
             with person(
                 open_browser=open_browser, read_stdin=not open_browser, environ=self._desk.environ
             ) as someone:

@@ -618,6 +618,21 @@ def test_there_is_no_core_dump_of_what_holds_secrets(terminal: Terminal, line: s
 
 
 @pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize("options", [[], ["--device"], ["--no-browser"]])
+@pytest.mark.parametrize(
+    "url", ["nonsense", "http://d-1.awsapps.com/start", "https://d-1.awsapps.com.evil.example/start", "file:///etc"]
+)
+def test_a_start_url_that_is_none_of_awss(terminal: Terminal, url: str, options: list[str]) -> None:
+    terminal.config.write_text(terminal.config.read_text().replace(DEFAULT_START_URL, url))
+    result = terminal.run("login", *options)
+    assert (result.code, result.out) == (1, "")
+    assert f"the start URL of corp is no https address of AWS's: {url}" in result.err
+    assert "Correct sso_start_url in the AWS config" in result.err
+    assert terminal.standin.calls() == []
+    assert terminal.browser.opened() == []
+
+
+@pytest.mark.usefixtures("alone")
 def test_broken_settings_are_named(terminal: Terminal) -> None:
     terminal.paths.settings.parent.mkdir(parents=True)
     terminal.paths.settings.write_text("[network\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from credhelper.aws import browser
-from credhelper.errors import CredhelperError
+from credhelper.errors import ConfigError, CredhelperError
 from tests.waiting import wait_until
 
 AWS_PAGES = [
@@ -235,3 +235,20 @@ def test_is_wsl_knows_this_machine() -> None:
         assert not browser.is_wsl()
     else:
         assert browser.is_wsl() == ("microsoft" in Path("/proc/sys/kernel/osrelease").read_text().lower())
+
+
+@pytest.mark.parametrize("url", ["https://d-1.awsapps.com/start/#/", "HTTPS://d-1.AwsApps.com/start"])
+def test_start_urls(url: str) -> None:
+    browser.check_start_url(url, "corp")
+
+
+def test_start_url_of_this_machine() -> None:
+    browser.check_start_url("http://127.0.0.1:8080/start", "corp", loopback=True)
+    with pytest.raises(ConfigError, match=r"the start URL of corp is no https address of AWS's: http://127"):
+        browser.check_start_url("http://127.0.0.1:8080/start", "corp")
+
+
+@pytest.mark.parametrize("url", ["", "://", "nonsense", *OTHER_PAGES])
+def test_start_urls_of_others(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"Correct sso_start_url in the AWS config"):
+        browser.check_start_url(url, "corp", loopback=True)
