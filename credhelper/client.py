@@ -656,8 +656,11 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 def complain(message: str) -> None:
-    """One line on stderr."""
-    write_all(2, f"credhelper: {message}\n".encode("utf-8", "replace"))
+    """One line on stderr. That nobody can hear it there (closed, a full disk) changes nothing."""
+    try:
+        write_all(2, f"credhelper: {message}\n".encode("utf-8", "replace"))
+    except OSError:
+        pass
 
 
 def run(arguments: "Sequence[str]", command: "Sequence[str]") -> int:
@@ -691,10 +694,14 @@ def run(arguments: "Sequence[str]", command: "Sequence[str]") -> int:
     except (Broken, ValueError) as error:
         complain(str(error))
         return EX_FAILURE
-    if status:
-        write_all(2, payload if payload.endswith(b"\n") else payload + b"\n")
-    else:
-        write_all(1, payload)
+    try:
+        if status:
+            write_all(2, payload if payload.endswith(b"\n") else payload + b"\n")
+        else:
+            write_all(1, payload)
+    except OSError as error:  # a full disk, a descriptor that was closed
+        complain(f"the output cannot be written: {error.strerror}")
+        return status or EX_FAILURE
     return status
 
 
