@@ -77,9 +77,8 @@ class Server:
         except (ConnectionError, TimeoutError, asyncio.IncompleteReadError):
             writer.transport.abort()  # the caller has gone, never said what it wanted, or does not read
         except Exception as error:  # noqa: BLE001 - one caller's surprise must not end the daemon
-            if self._surprises.news(
-                repr(error), asyncio.get_running_loop().time()
-            ):  # a thousand callers may have the same
+            # A thousand callers may have the same.
+            if self._surprises.news(repr(error), asyncio.get_running_loop().time()):
                 _LOG.exception("a request failed in an unforeseen way")
             with contextlib.suppress(ConnectionError):
                 writer.write(client.encode_reply(EXIT_BUG, b"credhelper: a bug in the daemon; see its log\n"))
