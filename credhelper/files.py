@@ -127,22 +127,6 @@ def replace(path: Path, data: bytes, *, expected: bytes | None = None, new_mode:
                 temporary.unlink()
 
 
-def check_replaceable(path: Path) -> None:
-    """Find out beforehand whether `replace` could write `path`; its folder is made. Raises CredhelperError."""
-    target = Path(os.path.realpath(path))
-    make_private_folder(target.parent)
-    try:
-        if target.exists() and not target.is_file():
-            raise CredhelperError(f"{path} is not a regular file", "Move it away")
-        fd, name = tempfile.mkstemp(prefix=TEMPORARY, dir=target.parent)
-        os.close(fd)
-        Path(name).unlink()
-    except OSError as error:
-        raise CredhelperError(
-            f"{path} cannot be written: {error.strerror}", "Check its folder's owner, mode and disk space"
-        ) from error
-
-
 def _bytes_or_nothing(path: Path) -> bytes:
     try:
         return read_bytes(path)

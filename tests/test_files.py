@@ -6,7 +6,6 @@ import fcntl
 import os
 import stat
 import subprocess
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -119,24 +118,6 @@ def test_replace_is_a_new_file_under_the_old_name(home: Path) -> None:
     with path.open("rb") as reader:
         files.replace(path, b"new and longer")
         assert reader.read() == b"old"
-
-
-def test_whether_a_file_can_be_written_is_known_beforehand(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files.check_replaceable(home / "new" / "f")
-    assert list((home / "new").iterdir()) == []
-    (home / "f").write_bytes(b"x")
-    (home / "link").symlink_to("f")
-    files.check_replaceable(home / "link")
-    assert (home / "f").read_bytes() == b"x"
-    os.mkfifo(home / "fifo")
-    for path in (home / "fifo", home / "new", home / "f" / "below"):
-        with pytest.raises(CredhelperError) as caught:
-            files.check_replaceable(path)
-        assert caught.value.remedy
-    with monkeypatch.context() as patch:
-        patch.setattr(tempfile, "mkstemp", failing(errno.EROFS))
-        with pytest.raises(CredhelperError, match=os.strerror(errno.EROFS)):
-            files.check_replaceable(home / "f")
 
 
 @pytest.mark.parametrize(("before", "expected"), [(b"theirs", b"ours"), (None, b"ours"), (b"theirs", b"")])

@@ -148,6 +148,10 @@ class Draft:
             os.close(self._replaced)
             self._replaced = None
 
+    def is_at(self, path: Path) -> bool:
+        """Whether `path` is the temporary file."""
+        return self._temporary is not None and Path(self._temporary) == path
+
     def __enter__(self) -> Self:
         return self
 
@@ -163,11 +167,16 @@ class Draft:
         )
 
 
-def remove_abandoned(path: Path) -> None:
-    """Remove the drafts of the file `path`; only for who holds its lock: then nobody is at work on one."""
+def remove_abandoned(path: Path, *, but: Draft | None = None) -> None:
+    """Remove the drafts of the file `path`; only for who holds its lock: then nobody is at work on one.
+
+    `but`: a draft that was made before the lock was had. Another's sweep may have removed it: it is made anew then.
+    """
     for folder in {path.parent, Path(os.path.realpath(path)).parent}:
         with contextlib.suppress(OSError):
             for draft in folder.glob(_prefix(path) + "*"):
+                if but is not None and but.is_at(draft):
+                    continue
                 with contextlib.suppress(OSError):
                     status = draft.lstat()
                     if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():

@@ -93,12 +93,18 @@ class LoginRecords:
         found = (self._read_path(path) for path in paths)
         return next((record for record in found if record is not None and record.matches(token)), None)
 
-    def write(self, key: str, record: LoginRecord) -> None:
-        """Keep a record. Only for who holds the lock of the token file `key`. Raises CredhelperError."""
-        path = self._path(key)
-        remove_abandoned(path)
-        with Draft(path) as draft:
-            draft.commit(json.dumps(asdict(record)).encode())
+    def draft(self, key: str) -> Draft:
+        """The next record of `key`; prepared early, it makes sure of the room for it; see `write`."""
+        return Draft(self._path(key))
+
+    def write(self, key: str, record: LoginRecord, draft: Draft | None = None) -> None:
+        """Keep a record. Only for who holds the lock of the token file `key`. Raises CredhelperError.
+
+        `draft`: one that the method of that name gave.
+        """
+        remove_abandoned(self._path(key), but=draft)
+        with draft or self.draft(key) as made:
+            made.commit(json.dumps(asdict(record)).encode())
 
     def remove(self, key: str) -> None:
         """Forget a record; none is no error."""

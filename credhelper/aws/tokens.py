@@ -250,15 +250,24 @@ class TokenCache:
         remove_abandoned(path)
         return Draft(path, makes_folder=False)
 
-    def write(self, key: str, token: Token) -> None:
+    def first_draft(self, key: str) -> Draft:
+        """The token of `key` that a login is about to fetch; its folder is made where there is none.
+
+        Whoever prepares it before he holds the lock makes sure of the room for it; see `write`.
+        """
+        return Draft(self.path(key))
+
+    def write(self, key: str, token: Token, draft: Draft | None = None) -> None:
         """Write the token of `key`: whole or not at all, mode 0600. Only for who holds its lock.
+
+        Args:
+            draft: one that `first_draft` gave.
 
         Raises CredhelperError.
         """
-        path = self.path(key)
-        remove_abandoned(path)
-        with Draft(path) as draft:
-            draft.commit(render_token(token))
+        remove_abandoned(self.path(key), but=draft)
+        with draft or self.first_draft(key) as made:
+            made.commit(render_token(token))
 
     def remove(self, key: str) -> bool:
         """Remove the token of `key`; False where there was none. Only for who holds its lock.

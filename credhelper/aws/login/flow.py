@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from credhelper import files
 from credhelper.aws.identity_center import IdentityCenter, Registration, TokenGrant
 from credhelper.aws.login import device, pkce
 from credhelper.aws.login.failures import BAD_REGISTRATION, explain
@@ -16,12 +16,14 @@ from credhelper.aws.login.ui import Ui
 from credhelper.aws.records import LoginRecord, LoginRecords
 from credhelper.aws.tokens import Found, TokenCache
 from credhelper.core.clock import Clock
-from credhelper.errors import UpstreamError
-from credhelper.model import DEFAULT_SCOPE, Session, Token
+from credhelper.errors import CredhelperError, UpstreamError
+from credhelper.model import DEFAULT_SCOPE, Endpoints, Session, Token
 
 # Seconds. What cannot be renewed and ends within this is as good as over; a login near the cap is a new session.
 SHORT = 15 * 60.0
 NEAR_CAP = 30 * 60.0
+# Bytes that a token may need; AWS's own have less than half of that.
+_ROOM = 8192
 
 
 class Method(enum.Enum):
@@ -79,8 +81,47 @@ def log_in(
     Raises LoginFailed, CredhelperError. Nothing is written then, save perhaps a client registration.
     """
     pace = pace or Pace()
-    # Found out now, and not when the person has gone through password and second factor.
-    files.check_replaceable(cache.path(session.cache_key))
+    key = session.cache_key
+    with cache.first_draft(key) as draft, records.draft(key) as record_draft:
+        # Found out now, and not when the person has gone through password and second factor; and the room is kept.
+        draft.prepare(_ROOM)
+        with _nice_to_have(center.endpoints):
+            record_draft.prepare(_ROOM)
+
+        def keep(grant: TokenGrant, registration: Registration) -> Token:
+            token = _token(session, grant, registration, clock.now())
+            with cache.lock(key):
+                # The record comes first: whoever sees the new token must find the endpoints that it belongs to.
+                with _nice_to_have(center.endpoints):
+                    records.write(key, LoginRecord.of(token, center.endpoints, clock.now()), record_draft)
+                cache.write(key, token, draft)
+            return token
+
+        return _log_in(session, keep=keep, cache=cache, center=center, clock=clock, method=method, ui=ui, pace=pace)
+
+
+@contextlib.contextmanager
+def _nice_to_have(endpoints: Endpoints) -> Iterator[None]:
+    """A login to AWS's own endpoints does without a record: the file's age says nearly the same."""
+    try:
+        yield
+    except CredhelperError:
+        if endpoints != Endpoints():
+            raise
+
+
+def _log_in(
+    session: Session,
+    *,
+    keep: Callable[[TokenGrant, Registration], Token],
+    cache: TokenCache,
+    center: IdentityCenter,
+    clock: Clock,
+    method: Method,
+    ui: Ui,
+    pace: Pace,
+) -> Token:
+    """Bring the person through it. `keep` writes the token."""
     scopes = session.scopes
     if not scopes or (session.legacy and DEFAULT_SCOPE not in scopes):
         scopes = (*scopes, DEFAULT_SCOPE)
@@ -91,15 +132,6 @@ def log_in(
     )
 
     def attempt(registration: Registration) -> Token:
-        def keep(grant: TokenGrant) -> Token:
-            token = _token(session, grant, registration, clock.now())
-            key = session.cache_key
-            with cache.lock(key):
-                # The record comes first: whoever sees the new token must find the endpoints that it belongs to.
-                records.write(key, LoginRecord.of(token, center.endpoints, clock.now()))
-                cache.write(key, token)
-            return token
-
         if method is Method.PKCE:
             return pkce.fetch(
                 center,
@@ -107,13 +139,13 @@ def log_in(
                 session=session.name,
                 scopes=scopes,
                 ui=ui,
-                keep=keep,
+                keep=lambda grant: keep(grant, registration),
                 monotonic=pace.monotonic,
             )
         grant = device.fetch(
             center, registration, start_url=session.start_url, ui=ui, sleep=pace.sleep, monotonic=pace.monotonic
         )
-        return keep(grant)
+        return keep(grant, registration)
 
     registrations = Registrations(cache.folder, clock)
     try:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from dataclasses import replace
+from typing import NoReturn
 from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
 
 import pytest
 
+from credhelper.aws import draft
+from credhelper.aws.login import flow
 from credhelper.aws.login.failures import LoginFailed
 from credhelper.aws.login.flow import Method, Pace
 from credhelper.aws.login.pkce import PATIENCE
+from credhelper.aws.records import LoginRecords
 from credhelper.errors import CredhelperError
 from credhelper.model import DEFAULT_SCOPE
 from credhelper.standin import DEFAULT_START_URL, Fault
@@ -120,6 +126,74 @@ def test_a_cache_that_cannot_be_written_is_noticed_before_anybody_is_asked(
     assert str(path.parent) in refusal.value.message
     assert refusal.value.remedy
     assert (person.pages, person.codes, desk.standin.calls()) == ([], [], [])
+
+
+def access_token(desk: Desk) -> str | None:
+    kept = desk.cache.read("corp")
+    return None if kept is None else kept.access_token
+
+
+def full(fd: int, size: int) -> NoReturn:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_a_full_disk_is_noticed_before_anybody_is_asked(
+    desk: Desk, method: Method, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On which an empty file can still be made."""
+    monkeypatch.setattr(draft, "_make_room", full)
+    with Person() as person, pytest.raises(CredhelperError, match="No space left"):
+        desk.log_in(person, method)
+    assert (person.pages, person.codes, desk.standin.calls()) == ([], [], [])
+    assert not list(desk.cache.folder.iterdir())
+
+
+def test_room_for_the_token_is_kept_while_the_person_logs_in(desk: Desk) -> None:
+    reserved: list[int] = []
+
+    def meanwhile(url: str) -> object:
+        for folder in (desk.cache.folder, desk.records._folder):
+            reserved.extend(path.stat().st_blocks * 512 for path in folder.glob(".credhelper-*"))
+        return visit(url)
+
+    with Person(at_page=meanwhile) as person:
+        token = desk.log_in(person)
+    assert len(reserved) == 2
+    assert min(reserved) >= 8192
+    assert access_token(desk) == token.access_token
+    assert not list(desk.cache.folder.glob(".credhelper-*"))
+
+
+def test_a_sweep_while_the_person_logs_in_costs_nothing_but_the_room(desk: Desk) -> None:
+    def meanwhile(url: str) -> object:
+        with desk.cache.lock("corp"), desk.cache.draft("corp"):  # a renewal of the token that is replaced
+            pass
+        assert not list(desk.cache.folder.glob(".credhelper-*"))
+        return visit(url)
+
+    with Person(at_page=meanwhile) as person:
+        token = desk.log_in(person)
+    assert access_token(desk) == token.access_token
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_record_that_cannot_be_written_costs_no_login_to_aws_s_own_endpoints(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, *, own: bool
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise CredhelperError("the disk is full")
+
+    monkeypatch.setattr(LoginRecords, "write", refuse)
+    if own:  # the stand-in's count as AWS's own
+        monkeypatch.setattr(flow, "Endpoints", lambda: desk.center.endpoints)
+    with Person(at_page=visit) as person:
+        if own:
+            assert desk.log_in(person).access_token == access_token(desk)
+            return
+        with pytest.raises(CredhelperError, match="the disk is full"):
+            desk.log_in(person)
+    assert access_token(desk) is None, "it would be sent to AWS's own"
 
 
 def test_silence_of_the_server_is_an_error_that_names_the_network(desk: Desk) -> None:
