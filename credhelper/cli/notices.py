@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ def notices(paths: Paths, environ: Mapping[str, str]) -> Iterator[str]:
     chosen = paths.config_file(environ)
     if environ.get("AWS_CONFIG_FILE") and not chosen.exists():
         yield f"AWS_CONFIG_FILE names {chosen}, which is not there"
-    reason = _unparsable(chosen)
+    reason = why_unparsable(chosen)
     if reason:
         yield f"the AWS CLI and boto3 cannot read {chosen}: {reason}"
     others = [path for path in resources.known_configs(paths) if path != chosen]
@@ -36,7 +37,18 @@ def notices(paths: Paths, environ: Mapping[str, str]) -> Iterator[str]:
         )
 
 
-def _unparsable(config: Path) -> str | None:
+def why_unparsable(config: Path) -> str | None:
+    """Why botocore refuses the file, or None where it does not, or where there is none that can be read."""
+    try:
+        status = config.stat()
+    except OSError:
+        return None
+    return _reason(config, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+
+
+@functools.lru_cache(maxsize=8)
+def _reason(config: Path, _: tuple[int, ...]) -> str | None:
+    """Found once for each state of the file: `status --watch` asks each second."""
     from credhelper.aws.config.complaints import unparsable  # noqa: PLC0415 - brings all of the package along
 
     try:

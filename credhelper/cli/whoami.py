@@ -14,13 +14,12 @@ from typing import Any
 
 import click
 
-from credhelper import files
-from credhelper.aws.config.complaints import unparsable
 from credhelper.aws.readable import check_config, check_readable
 from credhelper.aws.targets import chosen_profile, is_left_out, resolve_session
 from credhelper.aws.tokens import TokenCache
 from credhelper.aws.world import World
 from credhelper.cli import complain, no_core_dumps
+from credhelper.cli.notices import why_unparsable
 from credhelper.errors import ConfigError, CredhelperError, LoginNeeded, UsageError
 from credhelper.names import command_for, login_command
 from credhelper.paths import Paths
@@ -34,6 +33,8 @@ _LOGIN_ERRORS = {
     "TokenRetrievalError",
     "PendingAuthorizationExpiredError",
 }
+# How sts begins where a request's date is five minutes away from its own.
+_OTHER_TIME = ("Signature expired: ", "Signature not yet current: ")
 _OFFLINE_ERRORS = {
     "EndpointConnectionError",
     "ConnectTimeoutError",
@@ -81,6 +82,8 @@ def ask(profile: str | None, environ: Mapping[str, str]) -> Identity:
     from botocore.config import Config  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
+    from credhelper.aws import deadlines  # noqa: PLC0415
+
     keys_in_the_way = bool(environ.get("AWS_ACCESS_KEY_ID"))
     try:
         # A profile named outright wins over keys in the environment; $AWS_PROFILE alone does not.
@@ -92,6 +95,7 @@ def ask(profile: str | None, environ: Mapping[str, str]) -> Identity:
             region_name=session.region_name or _sso_region(session) or "us-east-1",
             config=Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2}),
         )
+        deadlines.impose(client._endpoint.http_session)
         try:
             answer = _call(client)
         finally:
@@ -193,6 +197,10 @@ def _refused(error: Mapping[str, Any], name: str | None) -> CredhelperError:
         return LoginNeeded(f"the credentials{_of(name)} have expired", _login(name))
     if code == "UnauthorizedException":
         return LoginNeeded(f"not logged in{_for(name)}", _login(name))
+    if code == "SignatureDoesNotMatch" and str(error.get("Message", "")).startswith(_OTHER_TIME):
+        return CredhelperError(
+            "this machine's clock is off by more than AWS accepts", "Set the clock, or let the system keep it (NTP)"
+        )
     if code in {
         "InvalidClientTokenId",
         "SignatureDoesNotMatch",
@@ -236,9 +244,7 @@ def _failed(error: Exception, name: str | None) -> CredhelperError:
 
 
 def _unparsable(path: Path) -> ConfigError:
-    reason = None
-    with contextlib.suppress(OSError, CredhelperError):
-        reason = unparsable(files.read_bytes(path))
+    reason = why_unparsable(path)
     return ConfigError(f"boto3 cannot read {path}{f': {reason}' if reason else ''}", "Correct it")
 
 
