@@ -42,9 +42,9 @@ def command(as_json: bool, watch: bool, exit_code: bool) -> int:
     if watch and as_json:
         raise click.UsageError("--watch and --json exclude each other.")
     no_core_dumps()  # without the daemon it reads the tokens itself
-    document = gather(paths)
     if watch:
         _watch(paths)
+    document = gather(paths)
     if as_json:
         for notice in notices(paths, os.environ):
             complain(notice)
