@@ -70,7 +70,7 @@ def _together(world: World, count: int) -> Section:
 
 
 def _cold(world: World, count: int, floor: Sequence[Answer]) -> Section:
-    """How long it takes as it is shipped."""
+    """How long it takes as it is shipped. Times are from the release of all to the end of one."""
     section = Section(
         f"{count:,} callers released at once on one cold role, for which AWS takes {duration(_UPSTREAM)}"
     )
@@ -78,7 +78,7 @@ def _cold(world: World, count: int, floor: Sequence[Answer]) -> Section:
     world.standin.clear_calls()
     with world.standin.fault(_FETCH, Fault.slow(_UPSTREAM)):
         answers = at_once([world.helper] * count, world.environ)
-    section.rows += [_served(world, answers), *_times("all, and one of them", answers, floor)]
+    section.rows += [_served(world, answers), *_times("the helpers", answers, floor)]
     section.rows += _times("floor: as many `python -I -S -c pass`", floor, floor)
     return section
 
@@ -95,7 +95,7 @@ def _absent(world: World, count: int) -> Section:
     section.rows += [
         _served(world, answers),
         Row("daemons that began to listen", str(daemons), budget="1", met=daemons == 1),
-        *_times("all, and one of them", answers, floor),
+        *_times("the helpers", answers, floor),
         *_times("floor: as many `python -I -S -c pass`", floor, floor),
     ]
     world.agent.start()  # if it is not there by now
@@ -114,16 +114,11 @@ def _served(world: World, answers: Sequence[Answer]) -> Row:
 
 def _times(what: str, answers: Sequence[Answer], floor: Sequence[Answer]) -> list[Row]:
     each, least = ([answer.seconds for answer in some] for some in (answers, floor))
-    p50, p99 = percentile(each, 50), percentile(each, 99)
+    p50 = percentile(each, 50)
+    late, ratio = f"99th percentile {duration(percentile(each, 99))}", f"{p50 / percentile(least, 50):.2f} ×"
     return [
-        Row(
-            what,
-            duration(max(each)),
-            f"50th {duration(p50)}, 99th {duration(p99)}",
-            f"{max(each) / max(least):.2f} ×",
-            count=len(each),
-            note="the last one's end after the release of all; then percentiles of the same",
-        )
+        Row(f"{what}: until the last has ended", duration(max(each)), ratio=f"{max(each) / max(least):.2f} ×"),
+        Row(f"{what}: one of them", duration(p50), late, ratio, count=len(each)),
     ]
 
 

@@ -29,6 +29,7 @@ class Go:
     module: str
     version: str
     package: str = "."
+    released: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +38,16 @@ class PyPI:
 
     distribution: str
     version: str
+    released: str = ""
 
 
+# Granted and aws-vault live on as other modules (fwdcloudsec/granted, byteness/aws-vault/v7), which the module proxy
+# refused (403) when these were chosen; these are what it gives under their first names.
 PEERS: dict[str, Go | PyPI] = {
-    "aws-sso-util": PyPI("aws-sso-util", "4.33.0"),
-    "granted": Go("github.com/common-fate/granted", "v0.38.0", "./cmd/granted"),
-    "aws-vault": Go("github.com/99designs/aws-vault/v7", "v7.2.0"),
-    "aws-sso": Go("github.com/synfinatic/aws-sso-cli", "v1.17.0", "./cmd/aws-sso"),
+    "aws-sso-util": PyPI("aws-sso-util", "4.33.0", "June 2024"),
+    "granted": Go("github.com/common-fate/granted", "v0.38.0", "./cmd/granted", "February 2025"),
+    "aws-vault": Go("github.com/99designs/aws-vault/v7", "v7.2.0", released="March 2023"),
+    "aws-sso": Go("github.com/synfinatic/aws-sso-cli", "v1.17.0", "./cmd/aws-sso", "July 2024"),
     "keyring": Go("", "v1.2.2"),
 }
 
@@ -56,6 +60,13 @@ def folder() -> Path:
 def version(name: str) -> str:
     """The version of a program that is measured."""
     return PEERS[name].version.removeprefix("v")
+
+
+def described(name: str) -> str:
+    """What it is that is measured, and how old."""
+    source = PEERS[name]
+    origin = source.module if isinstance(source, Go) else source.distribution
+    return f"{origin} {source.version}, of {source.released}"
 
 
 def executable(name: str) -> Path:

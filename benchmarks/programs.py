@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks import peers
@@ -69,7 +69,9 @@ def programs(world: World, top: Path) -> Iterator[Program | Missing]:
         except Unusable as reason:
             yield Missing(name, _reason(reason, home))
         else:
-            yield program
+            peer = name.split()[0]
+            about = peers.described(peer) if peer in peers.PEERS else ""
+            yield replace(program, note="; ".join(filter(None, (about, program.note))))
 
 
 def _home(world: World, home: Path) -> Paths:
@@ -139,7 +141,8 @@ def _aws_sso_cli(name: str, paths: Paths, environ: Mapping[str, str], world: Wor
     folder.mkdir()
     (folder / "config.yaml").write_text(
         f"SSOConfig:\n  Default:\n    SSORegion: {world.token['region']}\n    StartUrl: {world.token['startUrl']}\n"
-        "    MaxRetry: 1\nDefaultSSO: Default\nSecureStore: json\nCacheRefresh: -1\nUrlAction: exec\n"
+        "    MaxRetry: 1\n    MaxBackoff: 1\nMaxRetry: 1\nMaxBackoff: 1\nDefaultSSO: Default\n"
+        "SecureStore: json\nCacheRefresh: -1\nUrlAction: exec\n"
         "UrlExecCommand: [/bin/true, '%s']\n"
     )
     command = [str(peers.executable("aws-sso")), "process", "--account", ACCOUNT, "--role", ROLE]
