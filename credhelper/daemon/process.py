@@ -200,12 +200,19 @@ class _Formatter(logging.Formatter):
 
 
 def start_log(paths: Paths, *, foreground: bool) -> None:
-    """Log to `daemon.log` (0600, one old copy kept). Raises CredhelperError where it cannot be written."""
-    files.make_private_folder(paths.state)
+    """Log to `daemon.log` (0600, one old copy kept); on a full or read-only disk once that is possible.
+
+    Raises CredhelperError where something else is in its place.
+    """
+    problem = None
     try:
-        kept = _LogFile(paths.log, maxBytes=_LOG_SIZE, backupCount=1, encoding="utf-8")
-    except OSError as error:
-        raise CredhelperError(f"{paths.log} cannot be written: {error.strerror}") from error
+        files.make_private_folder(paths.state)
+        kept = _open_log(paths.log)
+    except (CredhelperError, OSError) as error:
+        problem = error if isinstance(error, CredhelperError) else CredhelperError(_unwritable(paths.log, error))
+        if not files.is_unwritable(error):
+            raise problem from error
+        kept = _open_log(paths.log, delay=True)
     handlers: list[logging.Handler] = [kept]
     if foreground:
         handlers.append(logging.StreamHandler())
@@ -218,3 +225,13 @@ def start_log(paths: Paths, *, foreground: bool) -> None:
             logging.getLogger(name).addHandler(handler)
     # A full disk must not end the daemon, nor fill stderr.
     logging.raiseExceptions = False
+    if problem is not None:
+        logging.getLogger("credhelper").warning("%s; the daemon goes on without a log", problem.message)
+
+
+def _open_log(path: Path, *, delay: bool = False) -> _LogFile:
+    return _LogFile(path, maxBytes=_LOG_SIZE, backupCount=1, encoding="utf-8", delay=delay)
+
+
+def _unwritable(path: Path, error: OSError) -> str:
+    return f"{path} cannot be written: {error.strerror}"

@@ -27,6 +27,7 @@ from credhelper.errors import CredhelperError, DaemonUnavailable
 from credhelper.paths import Paths
 from credhelper.standin import Fault, StandIn
 from tests import sandbox
+from tests.faults.disk import Disk, mounts_are_permitted
 from tests.machine import ACCOUNT, ROLE, Machine
 from tests.support import Processes
 from tests.waiting import wait_until
@@ -169,7 +170,7 @@ def test_many_helpers_at_once_start_one_daemon(machine: Machine, processes: Proc
     # A machine under load may take longer for this than AWS clients wait; who gives up serves itself.
     module = machine.paths.data / "lib" / "credhelper_client.py"
     text = module.read_text().replace("DEADLINE = 4.7", "DEADLINE = 60.0")
-    module.write_text(text.replace("START_WITHIN = 3.0", "START_WITHIN = 60.0"))
+    module.write_text(text.replace("START_WITHIN = 2.8", "START_WITHIN = 60.0"))
     started = [
         processes.start([str(machine.paths.helper), "corp", ACCOUNT, ROLE], stdout=-1, stderr=-1, text=True)
         for _ in range(20)
@@ -401,6 +402,45 @@ def test_why_it_cannot_start_reaches_the_caller(paths: Paths) -> None:
     paths.log.mkdir()
     with pytest.raises(Exception, match=r"daemon\.log cannot be written"):
         Agent(paths).start()
+
+
+@pytest.fixture
+def unwritable_state(machine: Machine) -> Iterator[Path]:
+    """The state folder cannot be written: for root a read-only disk, for others their own refusal."""
+    state = machine.paths.state
+    state.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() != 0:
+        state.chmod(0o500)
+        yield state
+        state.chmod(0o700)
+        return
+    if not mounts_are_permitted():
+        pytest.skip("this root may not mount a disk")
+    disk = Disk()
+    with disk.read_only(state):
+        yield state
+    disk.close()
+
+
+def test_daemon_starts_where_its_state_cannot_be_written(
+    machine: Machine, unwritable_state: Path, processes: Processes
+) -> None:
+    machine.let_the_helper_wait()
+    started = [
+        processes.start([str(machine.paths.helper), "corp", ACCOUNT, ROLE], stdout=-1, stderr=-1, text=True)
+        for _ in range(5)
+    ]
+    answers = [process.communicate(timeout=60) for process in started]
+    assert {error for _, error in answers} == {""}
+    assert len(sandbox._daemons(machine.paths.home)) == 1
+    assert len(machine.standin.calls(FETCH)) == 1
+    daemon = the_daemon(machine)
+    assert not list(unwritable_state.glob("daemon*"))
+    assert not singleton.is_free(machine.paths)
+    Agent(machine.paths).start()
+    assert the_daemon(machine) == daemon
+    Agent(machine.paths).call("stop")
+    wait_until(lambda: singleton.is_free(machine.paths))
 
 
 def test_lock_held_by_something_that_does_not_answer(
