@@ -145,14 +145,25 @@ def test_long_running_processes_outlive_the_end_of_a_session(
     machine: Machine, daemon: Agent, processes: Processes, tmp_path: Path
 ) -> None:
     """Each call works as long as its credentials do; then each fails; after a login each goes on."""
-    machine.standin.configure(token_lifetime=6, role_lifetime=12)
     machine.credhelper("enable", "modern", "--yes")
     machine.credhelper("login", "corp")
     account = ACCOUNTS["modern"]
     clients = (*SDKS, FROM_INI)
     stderr = {client: tmp_path / client for client in clients}
-    steady = {client: machine.steady(client, "modern", processes, stderr=stderr[client]) for client in clients}
-    assert [program.ask() for program in steady.values()] == [account] * len(clients)
+
+    def start() -> dict[str, Steady]:
+        started = {client: machine.steady(client, "modern", processes, stderr=stderr[client]) for client in clients}
+        assert [program.ask() for program in started.values()] == [account] * len(clients)
+        return started
+
+    # The credentials are to live until all have started and asked twice, however slow the machine is.
+    begin = time.monotonic()
+    assert [program.end() for program in start().values()] == [0] * len(clients)
+    took = time.monotonic() - begin
+    machine.credhelper("logout", "corp")
+    machine.standin.configure(token_lifetime=6, role_lifetime=8 + 3 * took)
+    machine.credhelper("login", "corp")
+    steady = start()
     machine.standin.end_sessions()
     wait_until(lambda: machine.session("corp")["state"] == "expired", 20, "the session to be expired")
     assert [program.ask() for program in steady.values()] == [account] * len(clients)

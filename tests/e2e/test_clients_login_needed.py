@@ -39,6 +39,7 @@ def essence(done: Finished) -> str:
 @pytest.mark.parametrize("client", SHOWN)
 def test_login_needed(machine: Machine, daemon: Agent, client: str) -> None:
     machine.credhelper("enable", "modern", "--yes")
+    machine.environ["NODE_NO_WARNINGS"] = "1"  # the SDK for JavaScript has some to say of the age of node
     done = machine.ask_once(client, "modern")
     assert done.returncode != 0
     title, passed_on = SHOWN[client]
@@ -54,5 +55,6 @@ def test_login_needed(machine: Machine, daemon: Agent, client: str) -> None:
     assert found, f"{DOCUMENT.name} has no row for {title}"
     if WRITE:
         DOCUMENT.write_text(before + heading + section.replace(found[0], row), "utf-8")
-    elif found[0].split(" | ")[1] == version:
-        assert found[0] == row, "the same client shows something else than docs/clients.md says"
+    else:  # whatever version is installed here
+        shown = found[0].split(" | ", 2)[2]
+        assert shown == row.split(" | ", 2)[2], f"{version} shows something else than docs/clients.md says"
