@@ -64,7 +64,7 @@ _BUG = """
 from credhelper.aws import tokens
 from credhelper.cli import main
 
-def fail(self, key, token):
+def fail(self, key, token, draft=None):
     kept = [token.access_token, token.refresh_token, token.client_secret]
     try:
         raise ValueError(*kept)
