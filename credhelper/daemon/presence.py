@@ -72,22 +72,27 @@ class Presence:
         return held is not Hold.LOST
 
     async def keep_up(self) -> None:
-        """Listen again where the socket's name has gone (a cleaner of /tmp, the end of a login session)."""
+        """Listen again where the socket's name has gone (a cleaner of /tmp, the end of a login session), and where the
+        rule leads to another folder than before (the runtime folder has come back)."""
         before = self._listener
         if before is None:
             return
-        if not before.still_there():
+        there = before.still_there()
+        if not there or not before.in_its_place():
+            what = "is in a folder for want of a better one" if there else "has been removed"
             try:
                 self._listener = await self._bind()
             except CredhelperError as error:
                 if self._troubles["socket"].news(error.message):
-                    _LOG.warning("the socket has been removed, and no new one can be made: %s", error)
-                return
-            self._troubles["socket"].over()
-            _LOG.warning("the socket had been removed; listening again at %s", self._listener.address)
-            await self._server.serve(self._listener.sock)
-            before.close()
-        await self._publish()
+                    _LOG.warning("the socket %s, and no new one can be made: %s", what, error)
+            else:
+                self._troubles["socket"].over()
+                what = "has a better place" if there else "had been removed"
+                _LOG.warning("the socket %s; listening again at %s", what, self._listener.address)
+                await self._server.serve(self._listener.sock)
+                before.close()
+        if there or self._listener is not before:
+            await self._publish()
 
     async def _bind(self) -> sockets.Listener:
         # In a thread: it may wait for the folder's lock, and for an answer from who listens there.

@@ -18,27 +18,42 @@ _ALTERNATIVES = 9
 _LISTEN_FDS_START = 3
 # Another daemon of this user holds the folder's lock for the length of a few system calls.
 _FOLDER_WITHIN = 2.0
+# The folders that the rule names where there is no runtime folder.
+_LAST_RESORT = "/tmp/credhelper-"  # noqa: S108 - a name, as in `client.default_address`
 
 
 class Listener:
-    """The listening socket and what must be taken away again at the end."""
+    """The listening socket and what must be taken away again at the end.
 
-    def __init__(self, sock: socket.socket, address: str, inode: tuple[int, int] | None) -> None:
+    Args:
+        inode: of the socket's name; None where that belongs to a service manager.
+        environ: what the rule for the address went by.
+    """
+
+    def __init__(
+        self, sock: socket.socket, address: str, inode: tuple[int, int] | None, environ: Mapping[str, str]
+    ) -> None:
         self.sock = sock
         self.address = address
         self._inode = inode
+        self._environ = environ
 
     def still_there(self) -> bool:
         """Whether callers can still find the socket (a cleaner of /tmp, the end of a login session)."""
-        if self._inode is None:
-            return True
-        return _inode(self.address) == self._inode
+        return self._inode is None or _inode(self.address) == self._inode
+
+    def in_its_place(self) -> bool:
+        """Whether the rule still leads to the folder that it is in. One that was away may have come back."""
+        return self._inode is None or Path(self.address).parent == _rule(self._environ).parent
 
     def close(self) -> None:
-        """Stop listening; the name goes too if it is still ours."""
+        """Stop listening; the name goes too if it is still ours, and so does a folder of ours below /tmp."""
         if self._inode is not None and self.still_there():
             with contextlib.suppress(OSError):
                 Path(self.address).unlink()
+        if self._inode is not None and self.address.startswith(_LAST_RESORT):
+            with contextlib.suppress(OSError):
+                Path(self.address).parent.rmdir()
         self.sock.close()
 
 
@@ -61,7 +76,7 @@ def passed_in(environ: Mapping[str, str]) -> Listener | None:
     if sock.family != socket.AF_UNIX or not isinstance(address, str) or not address:
         sock.close()
         raise CredhelperError("the socket that was passed in is not a Unix socket with a name")
-    return Listener(sock, address, None)
+    return Listener(sock, address, None, environ)
 
 
 def bind(environ: Mapping[str, str]) -> Listener:
@@ -70,8 +85,7 @@ def bind(environ: Mapping[str, str]) -> Listener:
     Raises CredhelperError where that folder cannot be made or is not ours alone.
     """
     uid = os.geteuid()
-    variables = {os.fsencode(name): os.fsencode(value) for name, value in environ.items()}
-    rule = Path(os.fsdecode(client.default_address(variables, uid)))
+    rule = _rule(environ)
     with contextlib.suppress(OSError):
         rule.parent.mkdir(mode=0o700)
     if _is_no_socket(rule):
@@ -91,10 +105,16 @@ def bind(environ: Mapping[str, str]) -> Listener:
         names = [rule, *(rule.with_stem(f"{rule.stem}-{number}") for number in range(2, _ALTERNATIVES + 1))]
         for path in names:
             if not _is_no_socket(path) and not _somebody_listens(path):
-                return _bind(path)
+                return _bind(path, environ)
     raise CredhelperError(
         f"daemons of other home folders hold all addresses in {rule.parent}", "Set CREDHELPER_SOCKET"
     )
+
+
+def _rule(environ: Mapping[str, str]) -> Path:
+    """Where the rule wants the socket to be."""
+    variables = {os.fsencode(name): os.fsencode(value) for name, value in environ.items()}
+    return Path(os.fsdecode(client.default_address(variables, os.geteuid())))
 
 
 @contextlib.contextmanager
@@ -136,7 +156,7 @@ def _somebody_listens(path: Path) -> bool:
     return True
 
 
-def _bind(path: Path) -> Listener:
+def _bind(path: Path, environ: Mapping[str, str]) -> Listener:
     sock = socket.socket(socket.AF_UNIX)
     try:
         with contextlib.suppress(FileNotFoundError):
@@ -151,7 +171,7 @@ def _bind(path: Path) -> Listener:
     except OSError as error:
         sock.close()
         raise CredhelperError(f"the socket {path} cannot be made: {error.strerror}") from error
-    return Listener(sock, os.fspath(path), _inode(os.fspath(path)))
+    return Listener(sock, os.fspath(path), _inode(os.fspath(path)), environ)
 
 
 def _inode(path: str) -> tuple[int, int] | None:

@@ -358,6 +358,21 @@ async def test_answers_under_way_go_out(machine: Machine, tripwire: BlockBuster)
     await inside.until(lambda: inside.ended)
 
 
+async def test_socket_goes_where_the_rule_leads_again(
+    inside: Inside, runtime_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    before, better = Path(inside.address), runtime_folder / "back" / "agent.sock"
+    monkeypatch.setattr(client, "default_address", lambda *_: os.fsencode(better))
+    await inside.turn()
+    assert inside.address == str(better)
+    assert not before.exists()
+    assert inside.machine.paths.address_record.read_text() == f"{better}\n"
+    assert f"the socket has a better place; listening again at {better}" in caplog.text
+    assert await inside.got()
+    await inside.turn()
+    assert inside.address == str(better)
+
+
 async def test_another_s_socket_in_its_place_is_not_removed(machine: Machine, tripwire: BlockBuster) -> None:
     inside = Inside(machine)
     assert await inside.start()

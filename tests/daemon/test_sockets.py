@@ -5,11 +5,12 @@ import fcntl
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from credhelper import client
 from credhelper.daemon import sockets
 from credhelper.errors import CredhelperError
 
@@ -148,6 +149,35 @@ def test_replaced_name_is_left_to_its_owner(environ: dict[str, str], rule: Path)
     assert not listener.still_there()
     listener.close()
     assert rule.read_text() == "another's"
+
+
+def test_place_that_has_come_back(
+    environ: dict[str, str], rule: Path, runtime_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopgap = runtime_folder.parent / "credhelper-1"
+    monkeypatch.setattr(sockets, "_LAST_RESORT", str(stopgap))
+    default = client.default_address
+
+    def without(variables: Mapping[bytes, bytes], uid: int) -> bytes:
+        """As the rule is where there is no /run/user/UID either."""
+        address = default(variables, uid)
+        return address if address == os.fsencode(rule) else os.fsencode(stopgap / "agent.sock")
+
+    monkeypatch.setattr(client, "default_address", without)
+    runtime_folder.rmdir()
+    listener = sockets.bind(environ)
+    assert listener.address == str(stopgap / "agent.sock")
+    assert listener.still_there()
+    assert listener.in_its_place()
+    runtime_folder.mkdir(mode=0o700)
+    assert listener.still_there()
+    assert not listener.in_its_place()
+    listener.close()
+    assert not stopgap.exists()
+    other = sockets.bind(environ)
+    assert other.in_its_place()
+    other.close()
+    assert rule.parent.exists()
 
 
 # --- passed in by a service manager ---------------------------------------------------------------------------------
