@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from credhelper import client
@@ -70,9 +71,28 @@ class Agent:
             raise DaemonUnavailable("the daemon's answer makes no sense", "Run `credhelper daemon restart`")
         return document
 
+    def listening_process(self) -> int | None:
+        """The process id of the daemon whose socket it is, told by the kernel: it need not answer, and may hang.
+
+        None where nobody of this user listens there, or it runs in another pid namespace (a container).
+        """
+        deadline = time.monotonic() + 1.0
+        for address in client.addresses(self._environ, self._home, os.geteuid()):
+            try:
+                with contextlib.closing(client.connect(address, os.geteuid(), deadline)) as sock:
+                    return _peer_pid(sock) or None
+            except client.Absent:
+                continue
+            except client.Broken:
+                return None
+        return None
+
     @contextlib.contextmanager
-    def login_lease(self, key: str) -> Iterator[bool]:
+    def login_lease(self, key: str, waiting: Callable[[], None] = lambda: None) -> Iterator[bool]:
         """Hold the lease on logging in to the session whose token file is named after `key`.
+
+        Args:
+            waiting: called once the daemon has said that another login has the lease.
 
         Yields True where it is ours until the block ends, False after another login on this machine has ended:
         then look whether there is anything left to do. Raises DaemonUnavailable, CredhelperError.
@@ -87,7 +107,7 @@ class Agent:
                     break
             if sock is None:
                 raise DaemonUnavailable("the daemon does not run", "Run `credhelper daemon start`")
-            status, payload = client.exchange(sock, request, deadline)
+            status, payload = client.exchange(sock, request, deadline, waiting)
             if status:
                 raise _error(status, payload)
             yield payload == b"granted"
@@ -117,6 +137,15 @@ class Agent:
             raise _unavailable(error) from error
         except ValueError as error:
             raise CredhelperError(str(error)) from error
+
+
+def _peer_pid(sock: Any) -> int:
+    """The process at the other end: for a listening socket the one that listens (SO_PEERCRED, LOCAL_PEERPID)."""
+    if sys.platform == "linux":
+        raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    else:
+        raw = sock.getsockopt(0, 2, 4)
+    return int.from_bytes(raw[:4], sys.byteorder)
 
 
 def _unavailable(error: client.Broken) -> DaemonUnavailable:

@@ -286,8 +286,13 @@ def read_reply(sock: "_socket.socket", deadline: float) -> "tuple[int, bytes]":
     return body[0], body[1:]
 
 
-def exchange(sock: "_socket.socket", request: bytes, deadline: float) -> "tuple[int, bytes]":
-    """Send a request and read its final reply, waiting longer where the daemon says that it is worth it."""
+def exchange(
+    sock: "_socket.socket", request: bytes, deadline: float, waiting: "Callable[[], None] | None" = None
+) -> "tuple[int, bytes]":
+    """Send a request and read its final reply, waiting longer where the daemon says that it is worth it.
+
+    `waiting` is called whenever the daemon says so.
+    """
     try:
         sock.settimeout(max(deadline - time.monotonic(), 0.001))
         sock.sendall(request)
@@ -306,6 +311,8 @@ def exchange(sock: "_socket.socket", request: bytes, deadline: float) -> "tuple[
         if not longer >= 0:  # "nan" is a number to `float`, and a deadline that never comes
             raise Broken("the daemon's answer makes no sense. Run `credhelper daemon restart`")
         deadline = time.monotonic() + min(longer, MAX_WAIT)
+        if waiting is not None:
+            waiting()
 
 
 def ask(where: "Sequence[bytes]", request: bytes, uid: int, deadline: float) -> "tuple[int, bytes]":
@@ -657,7 +664,7 @@ def write_all(fd: int, data: bytes) -> None:
 
 def complain(message: str) -> None:
     """One line on stderr. That nobody can hear it there (closed, a full disk) changes nothing."""
-    try:
+    try:  # noqa: SIM105 - contextlib is a pure-Python module
         write_all(2, f"credhelper: {message}\n".encode("utf-8", "replace"))
     except OSError:
         pass

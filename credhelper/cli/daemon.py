@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import time
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,8 +19,13 @@ from credhelper.daemon import singleton
 from credhelper.errors import CredhelperError, DaemonUnavailable
 from credhelper.paths import Paths
 
+if TYPE_CHECKING:
+    import psutil
+
 # An end that takes longer than this is explained.
 _TELL_AFTER = 2.0
+# The kernel ends a killed process at once, save one that waits for a disk.
+_KILLED_WITHIN = 5.0
 
 
 @click.group()
@@ -78,15 +86,20 @@ def stop() -> None:
 def _stop(paths: Paths, timeout: float = 20.0) -> bool:
     """Stop the daemon and wait until it has gone; False where none was running. Raises CredhelperError.
 
-    It finishes a renewal of a token that is under way, which lasts as long as AWS takes to answer.
+    It finishes a renewal of a token that is under way, which lasts as long as AWS takes to answer. One that does not
+    answer is told by signals, and at last ended by force.
     """
     agent = Agent(paths)
+    process = _process(paths, agent)
     try:
         agent.call("stop")
     except DaemonUnavailable as error:
         if isinstance(error.__cause__, client.Absent):
             return False
-        raise
+        if process is None:
+            raise
+        _end(paths, process, timeout)
+        return True
     asked = time.monotonic()
     told = False
     while not singleton.is_free(paths):  # asking it would wake another, where the service manager holds the socket
@@ -95,9 +108,71 @@ def _stop(paths: Paths, timeout: float = 20.0) -> bool:
             tell("Waiting for a renewal to finish …")
             told = True
         if waited > timeout:
-            raise CredhelperError("the daemon does not stop", "End its process, shown by `credhelper daemon status`")
+            if process is None:
+                raise CredhelperError(
+                    "the daemon does not stop", "End its process, shown by `credhelper daemon status`"
+                )
+            _kill(paths, process)
+            break
         time.sleep(0.02)
     return True
+
+
+def _process(paths: Paths, agent: Agent) -> psutil.Process | None:
+    """The daemon's process: one of this user that listens at the daemon's socket, and runs our command."""
+    import psutil  # noqa: PLC0415 - for some verbs only
+
+    pid = None if singleton.is_free(paths) else agent.listening_process()
+    if pid is None:
+        return None
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        line = process.cmdline()
+        if (
+            process.uids().effective == os.geteuid()
+            and "credhelper" in line
+            and line[line.index("credhelper") :][1:3] == ["daemon", "run"]
+        ):
+            return process
+    return None
+
+
+def _end(paths: Paths, process: psutil.Process, timeout: float) -> None:
+    """End a daemon that does not answer: SIGTERM, and SIGCONT for one that is stopped, then SIGKILL.
+
+    It has as long as a renewal under way may take, for its end by force may lose the session.
+    """
+    tell(f"The daemon (process {process.pid}) does not answer; it is told to end by a signal …")
+    _signal(process, signal.SIGTERM, signal.SIGCONT)
+    deadline = time.monotonic() + timeout
+    while not singleton.is_free(paths):
+        if time.monotonic() > deadline:
+            _kill(paths, process)
+            return
+        time.sleep(0.02)
+    tell("It has ended.")
+
+
+def _kill(paths: Paths, process: psutil.Process) -> None:
+    """Raises CredhelperError where even that does not end it."""
+    tell(f"The daemon (process {process.pid}) does not heed that either; it is killed.")
+    _signal(process, signal.SIGKILL)
+    deadline = time.monotonic() + _KILLED_WITHIN
+    while not singleton.is_free(paths):
+        if time.monotonic() > deadline:
+            raise CredhelperError(
+                f"the daemon (process {process.pid}) cannot be killed", "Look at what its process waits for"
+            )
+        time.sleep(0.02)
+
+
+def _signal(process: psutil.Process, *numbers: signal.Signals) -> None:
+    """To this very process; psutil heeds that its id may be another's by now."""
+    import psutil  # noqa: PLC0415
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for number in numbers:
+            process.send_signal(number)
 
 
 @command.command()
@@ -118,7 +193,10 @@ def status(as_json: bool) -> None:
         answer = json.loads(Agent(paths).call("ping"))
     except DaemonUnavailable as error:
         if not isinstance(error.__cause__, client.Absent):
-            raise
+            process = _process(paths, Agent(paths))
+            if process is None:
+                raise
+            raise DaemonUnavailable(f"{error.message} (process {process.pid})", error.remedy) from error
         if as_json:
             click.echo(json.dumps(NO_DAEMON))
             raise SystemExit(1) from None

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -136,3 +139,76 @@ def test_stop_of_what_cannot_be_used(paths: Paths, runtime_folder: Path) -> None
     (runtime_folder / "credhelper").chmod(0o777)
     with pytest.raises(DaemonUnavailable, match="not this user's alone"):
         daemon_command._stop(paths)
+
+
+# --- one that does not answer ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stopped(paths: Paths) -> Iterator[psutil.Process]:
+    """A daemon that a signal has stopped."""
+    Agent(paths).start()
+    process = psutil.Process(Agent(paths).status()["daemon"]["pid"])
+    process.suspend()
+    yield process
+    with contextlib.suppress(psutil.Error):
+        process.resume()
+
+
+def test_status_names_the_process_that_hangs(stopped: psutil.Process) -> None:
+    status = credhelper("daemon", "status")
+    assert status.returncode == 1
+    assert f"did not answer in time (process {stopped.pid})" in status.stderr
+
+
+@pytest.mark.parametrize("verb", ["stop", "restart"])
+def test_daemon_that_hangs_is_ended(paths: Paths, stopped: psutil.Process, verb: str) -> None:
+    done = credhelper("daemon", verb)
+    assert done.returncode == 0
+    assert done.stderr == (
+        f"The daemon (process {stopped.pid}) does not answer; it is told to end by a signal …\nIt has ended.\n"
+    )
+    wait_until(lambda: not stopped.is_running() or stopped.status() == psutil.STATUS_ZOMBIE)
+    assert Agent(paths).running() == (verb == "restart")
+    assert "stopped" in paths.log.read_text()  # by itself, once it could
+
+
+def test_daemon_that_heeds_no_signal_is_killed(
+    paths: Paths, processes: Processes, runtime_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One in an endless loop, say."""
+    deaf = """
+import fcntl, os, signal, socket, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+os.makedirs(os.path.dirname(sys.argv[4]), exist_ok=True)
+lock = os.open(sys.argv[4], os.O_RDWR | os.O_CREAT, 0o600)
+fcntl.flock(lock, fcntl.LOCK_EX)
+sock = socket.socket(socket.AF_UNIX)
+sock.bind(sys.argv[5])
+sock.listen()
+print("ready", flush=True)
+time.sleep(60)
+"""
+    address = runtime_folder / "credhelper" / "agent.sock"
+    address.parent.mkdir(mode=0o700)
+    words = ["credhelper", "daemon", "run", str(paths.daemon_lock), str(address)]
+    process = processes.python("-c", deaf, *words, stdout=-1)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    assert daemon_command._stop(paths, timeout=0.2)
+    assert process.wait(10) == -signal.SIGKILL
+    assert f"The daemon (process {process.pid}) does not heed that either; it is killed.\n" in capsys.readouterr().err
+
+
+def test_process_that_is_no_daemon_is_left_alone(paths: Paths, runtime_folder: Path) -> None:
+    """This one: it has the lock and listens, and does not run our command."""
+    address = runtime_folder / "credhelper" / "agent.sock"
+    address.parent.mkdir(mode=0o700)
+    lock = singleton.Singleton(paths)
+    assert lock.acquire()
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(address))
+        sock.listen()
+        assert Agent(paths).listening_process() == os.getpid()
+        assert daemon_command._process(paths, Agent(paths)) is None
+    lock.release()
