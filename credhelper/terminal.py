@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shutil
+import sys
 import time
 
 
@@ -40,3 +42,8 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{int(seconds // size)} {unit}"
     return counted(max(0, math.ceil(seconds)), "second")
+
+
+def width() -> int | None:
+    """The columns of the terminal that stdout is, also of a dumb one; None where it is no terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -10,26 +11,18 @@ from typing import Any, NoReturn
 
 import click
 
-from credhelper import client
+from credhelper import client, resources
 from credhelper.agent import Agent
 from credhelper.aws.readable import check_config
 from credhelper.cli import complain, no_core_dumps
 from credhelper.cli.notices import notices
-from credhelper.dates import moment_of
 from credhelper.errors import EXIT_LOGIN_NEEDED, EXIT_OK, CredhelperError, DaemonUnavailable
-from credhelper.names import command_for, login_command
+from credhelper.names import command_for
 from credhelper.paths import Paths
-from credhelper.terminal import paragraph, printable
+from credhelper.terminal import paragraph, width
 
-_REMARK = "yellow"
-_COLOURS = {
-    "active": "green",
-    "renewing": "yellow",
-    "offline": "yellow",
-    "expiring": "yellow",
-    "expired": "red",
-    "logged_out": "red",
-}
+# Names that a line tells; more would say no more.
+_MOST = 5
 
 
 @click.command()
@@ -42,11 +35,11 @@ def command(as_json: bool, watch: bool, exit_code: bool) -> int:
     if watch and as_json:
         raise click.UsageError("--watch and --json exclude each other.")
     no_core_dumps()  # without the daemon it reads the tokens itself
-    if watch:
-        _watch(paths)
     document = gather(paths)
+    if watch:
+        _watch(paths, document)
     if as_json:
-        for notice in notices(paths, os.environ):
+        for notice in _notices(paths, document):
             complain(notice)
         click.echo(json.dumps(document, indent=2))
     else:
@@ -78,7 +71,32 @@ def gather(paths: Paths) -> dict[str, Any]:
 
 def remarks(paths: Paths, document: dict[str, Any]) -> list[str]:
     """What is wrong around the tables, each in one line, made harmless for a terminal."""
-    return [f"Mind: {paragraph(said)}" for said in (*_shadows(paths, document), *notices(paths, os.environ))]
+    return [f"Mind: {paragraph(said)}" for said in (*_shadows(paths, document), *_notices(paths, document))]
+
+
+def _notices(paths: Paths, document: dict[str, Any]) -> Iterator[str]:
+    """What is said beside `--json` too."""
+    managed = [profile["name"] for profile in document["profiles"] if profile["managed"]]
+    if managed and resources.helper_is_missing(paths):
+        yield (
+            f"the helper {paths.helper} is not there, so no program gets credentials from it. "
+            f"Run: {command_for('enable', managed[0])}"
+        )
+    yield from _without_session(paths, document)
+    yield from notices(paths, os.environ)
+
+
+def _without_session(paths: Paths, document: dict[str, Any]) -> Iterator[str]:
+    """For each session that profiles name and that cannot be used: what is wrong with it, and which those are."""
+    if not any(profile["session"] is None for profile in document["profiles"]):
+        return
+    from credhelper.aws.config.complaints import without_session  # noqa: PLC0415 - hardly ever needed
+    from credhelper.aws.config.reader import read_config  # noqa: PLC0415
+
+    with contextlib.suppress(CredhelperError):  # what cannot be read is said elsewhere
+        for reason, names in without_session(read_config(paths.config_file(os.environ))).items():
+            listed = ", ".join(names[:_MOST]) + (f" and {len(names) - _MOST} more" if len(names) > _MOST else "")
+            yield f"{reason}, and {listed} cannot do without it. Write it: aws configure sso-session"
 
 
 def _shadows(paths: Paths, document: dict[str, Any]) -> Iterator[str]:
@@ -98,19 +116,24 @@ def _shadows(paths: Paths, document: dict[str, Any]) -> Iterator[str]:
         )
 
 
-def _watch(paths: Paths) -> NoReturn:
-    from rich.console import Console, Group  # noqa: PLC0415 - 40 ms that only a table needs
+def _watch(paths: Paths, first: dict[str, Any]) -> NoReturn:
+    """`first` is what the first look has found already."""
+    from rich.console import Console  # noqa: PLC0415 - 40 ms that only a table needs
     from rich.live import Live  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
+    from credhelper.cli.tables import Report  # noqa: PLC0415
+
+    found = iter([first])
+
     def look() -> Any:
         try:
-            document = gather(paths)
-            return Group(render(document), *(Text(said, _REMARK) for said in remarks(paths, document)))
+            document = next(found, None) or gather(paths)
+            return Report(document, remarks(paths, document))
         except CredhelperError as error:
             return Text(paragraph(str(error)))
 
-    console = Console()
+    console = Console(width=width())
     if not console.is_terminal or console.is_dumb_terminal:  # nothing there can be written over
         while True:
             console.print(time.strftime("%Y-%m-%d %H:%M:%S"), look())
@@ -125,92 +148,10 @@ def _print(document: dict[str, Any], said: Sequence[str]) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    console = Console()
-    console.print(render(document))
+    from credhelper.cli.tables import REMARK, Report  # noqa: PLC0415
+
+    columns = width()
+    console = Console(width=columns)
+    console.print(Report(document, whole=columns is None), soft_wrap=columns is None)
     for line in said:
-        console.print(Text(line, _REMARK), soft_wrap=True)  # commands in it can be copied whole
-
-
-def render(document: dict[str, Any], now: float | None = None) -> Any:
-    """The tables, as a rich renderable. `now` in seconds since the epoch, default this moment."""
-    from rich import box  # noqa: PLC0415
-    from rich.console import Group  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    now = time.time() if now is None else now
-    parts: list[Any] = []
-    daemon = document["daemon"]
-    sessions = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=None)
-    for title in ("session", "state", "left", "next"):
-        sessions.add_column(title, overflow="fold")
-    for session in document["sessions"]:
-        state = session["state"]
-        sessions.add_row(
-            Text(printable(session["name"])),
-            Text(state.replace("_", " "), style=_COLOURS.get(state, "")),
-            span(_moment(session["expires_at"]), now),
-            Text(printable(_next(session, now, running=daemon["running"]))),
-        )
-    parts.append(sessions if document["sessions"] else Text("No session in the AWS config.\n"))
-    if document["profiles"]:
-        profiles = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for title in ("profile", "session", "account", "role", "credentials"):
-            profiles.add_column(title, overflow="fold")
-        for profile in document["profiles"]:
-            profiles.add_row(
-                *(Text(printable(profile[field] or "-")) for field in ("name", "session", "account_id", "role_name")),
-                _credentials(profile, now),
-            )
-        parts.append(profiles)
-    if daemon["running"]:
-        parts.append(Text(f"The daemon {daemon['version']} runs (pid {daemon['pid']}).", style="dim"))
-    else:
-        parts.append(
-            Text(
-                "The daemon does not run; `credhelper daemon start` starts it, and so does the next call.",
-                style="yellow",
-            )
-        )
-    return Group(*parts)
-
-
-def _next(session: dict[str, Any], now: float, *, running: bool) -> str:
-    if session["state"] in {"expiring", "expired", "logged_out"}:
-        return f"{session['reason']}; run: {login_command(session['name'])}"
-    at = _moment(session["next_action_at"])
-    if session["next_action"] == "renew":
-        if not running:
-            return "renews itself once the daemon runs"
-        when = "now" if at is None or at < now + 1 else f"in {span(at, now)}"
-        return f"renews itself {when}" if session["reason"] == "renews itself" else f"{session['reason']} ({when})"
-    return str(session["reason"])
-
-
-def _credentials(profile: dict[str, Any], now: float) -> str:
-    if profile["shadowed"]:
-        return "shadowed"
-    if not profile["managed"]:
-        return "not managed"
-    expiry = _moment(profile["expires_at"])
-    return "on demand" if expiry is None or expiry <= now else f"in memory, {span(expiry, now)}"
-
-
-def _moment(date: str | None) -> float | None:
-    return None if date is None else moment_of(date)
-
-
-def span(moment: float | None, now: float) -> str:
-    """Time left in the two largest units: `7 h 59 min`, `12 min`, `40 s`; `-` where there is none."""
-    if moment is None:
-        return "-"
-    left = int(moment - now)
-    if left <= 0:
-        return "none"
-    if left < 100:
-        return f"{left} s"
-    minutes = left // 60
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours // 24} d {hours % 24} h" if hours >= 48 else f"{hours} h {minutes:02} min"
+        console.print(Text(line, REMARK), soft_wrap=True)  # commands in it can be copied whole

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from credhelper import __version__, cli, client
+from credhelper import __version__, cli, client, resources
 from credhelper.agent import Agent
-from credhelper.cli import status
+from credhelper.cli.tables import Report, span
 from credhelper.errors import DaemonUnavailable
 from credhelper.model import Session
 from credhelper.paths import Paths
@@ -48,6 +48,12 @@ def machine(paths: Paths, standin: StandIn) -> Machine:
     machine = Machine(paths, standin)
     machine.set_up()
     return machine
+
+
+@pytest.fixture(autouse=True)
+def helper(paths: Paths) -> None:
+    """As `enable` leaves it."""
+    resources.install_helper(paths)
 
 
 def check_schema(document: dict[str, Any]) -> None:
@@ -284,6 +290,33 @@ def test_what_shadows_a_helper_line(machine: Machine, run: Run) -> None:
     assert "Take the access key out" in line
 
 
+def test_a_helper_that_is_not_there(machine: Machine, run: Run) -> None:
+    assert "is not there" not in run("status")[1]
+    machine.paths.helper.unlink()
+    said = f"the helper {machine.paths.helper} is not there, so no program gets credentials from it. "
+    assert f"Mind: {said}Run: credhelper enable dev\n" in run("status")[1]
+    assert run("status", "--json")[2] == f"credhelper: {said}Run: credhelper enable dev\n"
+    assert run("enable", "dev", "--yes")[0] == 0
+    assert "is not there" not in run("status")[1]
+
+
+def test_a_session_that_is_not_there(machine: Machine, run: Run) -> None:
+    lost = "[profile {}]\nsso_session = nowhere\nsso_account_id = 100000000001\nsso_role_name = R\n"
+    ours = profile("e", machine.paths, "half")
+    plain = "[profile f]\nregion = x\n"
+    text = machine.config.read_text()
+    machine.config.write_text(text + lost.format("c") + lost.format("d") + ours + plain + "[sso-session half]\n")
+    output = run("status")[1]
+    rows = {line.split()[0]: line for line in output.splitlines() if line}
+    assert all(rows[name].endswith("  no session") for name in "cde")
+    assert rows["f"].endswith("  not managed")
+    remedy = "Write it: aws configure sso-session"
+    assert f"Mind: [sso-session nowhere] is not there, and c, d cannot do without it. {remedy}\n" in output
+    assert (
+        f"Mind: [sso-session half] lacks sso_start_url or sso_region, and e cannot do without it. {remedy}" in output
+    )
+
+
 def test_what_has_run_out_is_renewed_by_nobody_without_the_daemon(machine: Machine, run: Run) -> None:
     machine.log_in(expiresAt="2020-01-01T00:00:00Z")
     output = " ".join(run("status")[1].split())
@@ -318,11 +351,12 @@ def test_a_config_that_the_daemon_does_not_know(
 # --- the tables -----------------------------------------------------------------------------------------------------
 
 
-def shown(document: dict[str, Any], width: int = 80) -> str:
-    console = Console(file=io.StringIO(), width=width, color_system=None)
-    console.print(status.render(document, NOW))
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+def shown(document: dict[str, Any], width: int = 80, encoding: str = "utf-8") -> str:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding)
+    Console(file=stream, width=width, color_system=None).print(Report(document, now=NOW))
+    stream.flush()
+    return raw.getvalue().decode(encoding)
 
 
 def document(**session: Any) -> dict[str, Any]:
@@ -370,12 +404,78 @@ def test_tables_fit_in_eighty_columns() -> None:
     assert "The daemon 9.9 runs (pid 7)." in text
 
 
-@pytest.mark.parametrize("width", [80, 40, 20])
-def test_long_names_are_folded_not_cut(width: int) -> None:
-    name = "a-very-long-session-name-" * 4
-    text = shown(document(name=name), width)
-    assert all(len(line) <= width for line in text.splitlines())
-    assert "".join(text.split()).count("-") >= name.count("-")
+@pytest.mark.parametrize("width", [88, 80, 60, 40, 24])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_every_row_of_a_profile_is_one_line_that_fits(width: int, encoding: str) -> None:
+    made = document(name="a-very-long-session-name-" * 4)
+    made["profiles"].append({**made["profiles"][0], "name": "uni-é-" * 9, "expires_at": "2027-01-15T08:00:42Z"})
+    lines = shown(made, width, encoding).splitlines()
+    assert all(len(line) <= width and line == line.rstrip() for line in lines)
+    titles = [line.partition("  ")[0] for line in lines]
+    profiles = lines[titles.index("profile") :]
+    assert profiles.index("") == 2 + len(made["profiles"])
+    for kind, line in zip(("warm", "cold", "shadowed", "unmanaged", ""), profiles[2:], strict=False):
+        assert line.startswith(f"dev-{kind}"[:5] if kind else "uni")
+    assert titles[0] == "session"
+    if width >= 60:
+        assert all(line.split("  ")[-1].strip() for line in profiles[2:7])
+        assert "in memory, 42 s" in profiles[6]
+        assert ("..." if encoding == "ascii" else "…") in profiles[6]
+    if width == 80:
+        assert "AWSAdministratorAccess" in shown(document(), width)
+
+
+def test_a_path_is_not_broken_inside() -> None:
+    """Where there is no room beside a row the sentence stands below it."""
+    path = "/home/someone/.aws/sso/cache/0123456789abcdef0123456789abcdef01234567.json"
+    lines = shown(document(reason=f"the token file {path} cannot be understood", state="logged_out")).splitlines()
+    assert any(line.split() == [path] for line in lines)
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_a_file_gets_every_row_whole(machine: Machine, run: Run) -> None:
+    """Each on a line of its own, for whoever searches them, and without blanks at the end."""
+    role, name = "R" * 64, "p" * 120
+    machine.write_config(profile(name, machine.paths, "corp", role=role))
+    output = run("status")[1]
+    assert any(line.split() == [name, "corp", "100000000001", role, "on", "demand"] for line in output.splitlines())
+    assert all(line == line.rstrip() for line in output.splitlines())
+
+
+@pytest.mark.parametrize("height", [20, 12, 6, 3, 1])
+def test_a_screen_has_what_matters_first(height: int) -> None:
+    made = document()
+    first = made["profiles"]
+    made["profiles"] = [{**first[1], "name": f"cold-{number}"} for number in range(200)] + first
+    made["profiles"].append({**first[1], "name": "lost", "session": None})
+    said = [f"Mind: {number}, " + "which takes many words " * 5 for number in range(9)]
+    console = Console(file=io.StringIO(), width=80, height=height, color_system=None)
+    lines = ["".join(part.text for part in line).rstrip() for line in console.render_lines(
+        Report(made, said, NOW), console.options.update(height=height))]  # fmt: skip
+    assert len(lines) <= height
+    text = "\n".join(lines)
+    if height > 1:
+        assert "The daemon 9.9 runs (pid 7)." in text
+    if height >= 12:
+        assert "corp" in text
+        assert "dev-shadowed" in text
+        assert re.search(r"^and \d+ more profiles$", text, re.MULTILINE)
+        assert re.search(r"^and \d+ more remarks$", text, re.MULTILINE)
+    if height == 20:
+        assert text.index("lost") < text.index("cold-0")
+        shown_profiles = sum(line.startswith(("dev-", "cold-", "lost")) for line in lines)
+        assert f"and {205 - shown_profiles} more profiles" in lines
+        assert lines.index("The daemon 9.9 runs (pid 7).") > 10
+
+
+def test_a_screen_with_room_changes_no_order() -> None:
+    made = document()
+    made["profiles"].reverse()
+    console = Console(file=io.StringIO(), width=80, height=40, color_system=None)
+    lines = console.render_lines(Report(made, ["Mind: it"], NOW), console.options.update(height=40))
+    text = "\n".join("".join(part.text for part in line) for line in lines)
+    assert text.index("dev-unmanaged") < text.index("dev-warm")
+    assert "more" not in text
 
 
 def test_names_cannot_play_with_the_terminal() -> None:
@@ -394,10 +494,28 @@ def test_names_cannot_play_with_the_terminal() -> None:
         ),
         ({"state": "logged_out", "reason": "not logged in", "expires_at": None}, "logged out"),
         (
-            {"state": "offline", "reason": "AWS cannot be reached", "next_action_at": "2027-01-15T08:00:20Z"},
-            "(in 20 s)",
+            {
+                "state": "offline",
+                "reason": "AWS cannot be reached",
+                "next_action_at": "2027-01-15T08:00:20Z",
+            },
+            "renewal is tried again in 20 s: AWS cannot be reached",
         ),
-        ({"state": "renewing", "reason": "is being renewed", "next_action_at": "2027-01-15T08:00:00Z"}, "(now)"),
+        (
+            {"state": "renewing", "reason": "is being renewed", "next_action_at": "2027-01-15T08:00:00Z"},
+            "is being renewed",
+        ),
+        (
+            {"reason": "renewal is tried again: no answer", "next_action_at": "2027-01-15T08:00:20Z"},
+            "renewal is tried again in 20 s: no answer",
+        ),
+        (
+            {
+                "reason": "renews itself; the token file x cannot be understood: it is not JSON",
+                "next_action_at": "2027-01-15T08:00:34Z",
+            },
+            "renews itself in 34 s; the token file x cannot be understood: it is not JSON",
+        ),
         ({"next_action_at": "2027-01-15T07:00:00Z"}, "renews itself now"),
         (
             {"state": "expiring", "reason": "this login cannot be renewed", "next_action": "warn"},
@@ -425,8 +543,8 @@ def test_what_comes_next(changes: dict[str, Any], words: str) -> None:
     ],
 )
 def test_span(left: float, text: str) -> None:
-    assert status.span(NOW + left, NOW) == text
-    assert status.span(None, NOW) == "-"
+    assert span(NOW + left, NOW) == text
+    assert span(None, NOW) == "-"
 
 
 def test_many_profiles(machine: Machine, run: Run) -> None:

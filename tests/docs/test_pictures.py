@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from credhelper.cli.status import render
+from credhelper.cli.tables import Report
 from credhelper.demo.board import Board, Lane
 from credhelper.demo.pages import PAGES, STEPS
 from credhelper.demo.view import picture
@@ -94,7 +94,7 @@ def test_the_status_looks_so_now() -> None:
              "managed": True, "shadowed": False},
         ],
     }  # fmt: skip
-    now = shown(render(document, 1800000000.0), 88)
+    now = shown(Report(document, now=1800000000.0), 88)
     missing = likened(now) - likened(lines_of((FOLDER / "status.svg").read_text(encoding="utf-8")))
     assert not missing, STALE
 

@@ -6,6 +6,8 @@ import configparser
 from collections.abc import Iterator
 
 from credhelper.aws.config.document import Document, Section
+from credhelper.aws.config.helper_line import parse_helper_line
+from credhelper.aws.config.reader import ConfigFile, session_of
 
 # More would say no more.
 _MOST = 5
@@ -21,6 +23,18 @@ def complaints(data: bytes) -> list[str]:
     found += passed_over[:_MOST]
     if len(passed_over) > _MOST:
         found.append(f"{len(passed_over) - _MOST} more headers were passed over for such reasons")
+    return found
+
+
+def without_session(config: ConfigFile) -> dict[str, list[str]]:
+    """Profiles whose session cannot be used, by the reason: what is wrong with the session, for people."""
+    found: dict[str, list[str]] = {}
+    for profile, values in config.profiles.items():
+        helper = parse_helper_line(values.get("credential_process", ""))
+        name = helper.session if helper else values.get("sso_session")
+        if name and session_of(name, config.sessions.get(name, {})) is None:
+            lacks = "lacks sso_start_url or sso_region" if name in config.sessions else "is not there"
+            found.setdefault(f"[sso-session {name}] {lacks}", []).append(profile)
     return found
 
 
