@@ -98,8 +98,10 @@ def test_request_that_cannot_be_sent(agent: Agent) -> None:
 @pytest.mark.parametrize(("payload", "ours"), [(b"granted", True), (b"ended", False)])
 def test_login_lease(agent: Agent, serve: Serve, payload: bytes, *, ours: bool) -> None:
     server = serve(SOCKET, reply(client.WAIT, b"30") + reply(0, payload))
-    with agent.login_lease("my session") as mine:
+    told = []
+    with agent.login_lease("my session", lambda: told.append("wait")) as mine:
         assert mine is ours
+    assert told == ["wait"]
     assert client.decode_request(server.requests[0])[1][b"key"] == b"my session"
 
 

@@ -6,7 +6,6 @@ import contextlib
 import enum
 import os
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -86,6 +85,8 @@ class Login:
         self._shown = printable(session.name)
         self._desk = Desk.of(paths, environ)
         self._told = False
+        # Whether there is one to ask; one that hangs would take its time at each question.
+        self._daemon = True
 
     def run(self, method: Method, *, open_browser: bool, force: bool) -> None:
         """Log in where that is needed, and say how things stand. Raises CredhelperError."""
@@ -157,8 +158,9 @@ class Login:
         if self._desk.paths.helper.exists():
             with contextlib.suppress(CredhelperError):
                 resources.install_helper(self._desk.paths)
-        with contextlib.suppress(CredhelperError):
-            self._desk.agent.call("reload")
+        if self._daemon:
+            with contextlib.suppress(CredhelperError):
+                self._desk.agent.call("reload")
         now = self._desk.clock.now()
         until = local_time(token.expires_at, now)
         ending = "and renews itself" if token.refreshable(now) else "and cannot be renewed"
@@ -197,6 +199,8 @@ class Login:
 
     def _is_refused(self) -> bool:
         """Whether AWS refuses to renew a token that looks renewable: the daemon knows, the file does not say so."""
+        if not self._daemon:
+            return False
         with contextlib.suppress(CredhelperError):
             return any(
                 session["state"] in {"expiring", "expired"}
@@ -246,6 +250,7 @@ class Login:
         try:
             self._desk.agent.start()
         except CredhelperError as error:
+            self._daemon = False
             complain(f"{error} (the login goes on without it)")
 
     @contextlib.contextmanager
@@ -255,20 +260,15 @@ class Login:
         Where no daemon grants it, the lock alone decides whose turn it is.
         """
         self._told = False
-        notice = threading.Timer(1.0, self._say_waiting)
-        notice.daemon = True
         with contextlib.ExitStack() as stack:
-            notice.start()
-            try:
-                mine = stack.enter_context(self._desk.agent.login_lease(self._session.cache_key))
-                lease = _Lease.HELD if mine else _Lease.ENDED
-            except CredhelperError as error:
-                # A daemon that went away while we waited had given the lease to another login.
-                lost = self._told and error.__cause__ is not None
-                lease = _Lease.LOST if lost else _Lease.NONE
-            finally:
-                notice.cancel()
-                notice.join()
+            lease = _Lease.NONE
+            if self._daemon:
+                try:
+                    granted = self._desk.agent.login_lease(self._session.cache_key, self._say_waiting)
+                    lease = _Lease.HELD if stack.enter_context(granted) else _Lease.ENDED
+                except CredhelperError as error:
+                    # A daemon that went away while we waited had given the lease to another login.
+                    lease = _Lease.LOST if self._told and error.__cause__ is not None else _Lease.NONE
             yield lease
 
     def _center(self) -> IdentityCenter:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pexpect
+import psutil
 import pytest
 
 from credhelper import files, resources, settings
@@ -251,6 +252,30 @@ def test_login_and_daemon_use_one_network(terminal: Terminal, monkeypatch: pytes
     assert settings.load(terminal.paths).network == network
     login = verb.Login(terminal.session, terminal.paths, os.environ)
     assert login._center()._network == network
+
+
+def test_beside_a_daemon_that_hangs(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not asked again and again, and no other login is blamed."""
+    start = Agent.start
+    start(Agent(terminal.paths))
+    process = psutil.Process(Agent(terminal.paths).status()["daemon"]["pid"])
+    monkeypatch.setattr(Agent, "start", lambda agent: start(agent, 0.5))
+
+    def asked(*_: object, **__: object) -> None:
+        pytest.fail("each question takes 5 s")
+
+    monkeypatch.setattr(Agent, "login_lease", asked)
+    process.suspend()
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(Agent, "call", asked)
+            result = terminal.run("login", "corp", "--force")
+    finally:
+        process.resume()
+    assert result.code == 0
+    assert "the login goes on without it" in result.err
+    assert "nother login" not in result.out
+    assert "Logged in to corp until" in result.out
 
 
 def test_the_daemon_is_started_and_told(terminal: Terminal) -> None:
