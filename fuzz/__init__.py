@@ -2,7 +2,7 @@
 
     python -m fuzz                                  every target, 100,000 inputs each
     python -m fuzz editor tokens --inputs 1000000   these, for longer
-    python -m fuzz editor --seed 7                  the same inputs again
+    python -m fuzz editor --seed 7                  as chosen by that seed, to have a run again
     python -m fuzz editor --replay FILE…            one input, without the fuzzer (it needs no atheris)
 
 A target is a file of `targets/`: `one(data)`, which raises for whatever must not happen, a few `seeds()` to begin
