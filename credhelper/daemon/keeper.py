@@ -171,10 +171,9 @@ class Keeper:
             while takes != self._takes:  # a renewal that ended while we read knows better
                 takes, signature = self._takes, self._stat()
                 found, lifetime = await self._tools.calls.aside(self._find)
-                renewing = self._renewing
-                if patient and renewing is not None and not renewing.done() and self._is_new(found):
-                    patient, takes = False, -1  # it may be what we have written, and not yet the end of it
-                    await asyncio.wait({renewing}, timeout=_WRITES_WITHIN)
+                if patient and self._renewing is not None and self._may_be_written_by_us(found):
+                    patient, takes = False, -1
+                    await asyncio.wait({self._renewing}, timeout=_WRITES_WITHIN)
             problem = None
         except TokenUnreadable as error:
             # What was known of it still counts while it lives: the file may be whole again in a moment.
@@ -196,9 +195,16 @@ class Keeper:
         self._signature = signature
         self._take(found, lifetime, "another program")
 
-    def _is_new(self, found: Found | None) -> bool:
+    def _may_be_written_by_us(self, found: Found | None) -> bool:
+        """Whether a renewal that has not ended yet may have put this into the file; its end knows better."""
+        if not self.renewing or found is None:
+            return False
+        held = self._unsaved
+        return self._is_new(found) or (held is not None and found.token.access_token != held.replaced)
+
+    def _is_new(self, found: Found) -> bool:
         before = self._found
-        return found is not None and (before is None or before.token.access_token != found.token.access_token)
+        return before is None or before.token.access_token != found.token.access_token
 
     def _find(self) -> tuple[Found | None, float]:
         refused = None if self._spent is None else self._spent[0]

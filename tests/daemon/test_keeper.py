@@ -334,7 +334,7 @@ async def test_renewed_token_outlasts_a_config_that_misses_its_session_for_a_mom
     hands.forward(11)
     await inside.turn()
     await inside.until(lambda: inside.machine.token() != before)
-    await inside.until(lambda: inside.keeper._unsaved is None)
+    await inside.until(lambda: not inside.keeper.indispensable)
     inside.machine.config.write_bytes(b"[profile other]\n")
     await inside.turn()
     assert inside.app._keepers == {}
@@ -355,8 +355,15 @@ async def test_renewal_under_way_outlasts_a_config_that_misses_its_session_for_a
     await inside.until(lambda: inside.keeper.renewals == 1)
 
 
+@pytest.mark.parametrize("unsaved", [False, True])
 async def test_own_renewal_is_not_taken_for_another_program_s(
-    inside: Inside, hands: Hands, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    inside: Inside,
+    hands: Hands,
+    log: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    full: pytest.MonkeyPatch,
+    *,
+    unsaved: bool,
 ) -> None:
     """A slow disk keeps it busy for a while after the token has its name, which makes an event."""
     renew = renewal.renew
@@ -366,9 +373,14 @@ async def test_own_renewal_is_not_taken_for_another_program_s(
         time.sleep(1.0)
         return outcome
 
-    monkeypatch.setattr(renewal, "renew", renew_slowly)
     before = inside.machine.token()
-    hands.forward(2500)
+    if unsaved:
+        await renewed_but_unsaved(inside)
+        hands.forward(11)
+    else:
+        hands.forward(2500)
+    full.undo()
+    monkeypatch.setattr(renewal, "renew", renew_slowly)
     await inside.turn()
     await inside.until(lambda: inside.machine.token() != before)
     await inside.turn()  # it sees the new file
@@ -377,6 +389,7 @@ async def test_own_renewal_is_not_taken_for_another_program_s(
     assert inside.keeper.renewals == 1
     assert lines(log, "token renewed by us") == 1
     assert lines(log, "by another program") == 0
+    assert lines(log, "the token file can be written again") == unsaved
 
 
 async def test_login_by_another_program_does_not_wait_for_aws(inside: Inside, hands: Hands) -> None:
