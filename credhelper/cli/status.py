@@ -125,18 +125,22 @@ def _watch(paths: Paths, first: dict[str, Any]) -> NoReturn:
     from credhelper.cli.tables import Report  # noqa: PLC0415
 
     found = iter([first])
+    console = Console(width=width())
+    lasting = width() is None
+    over = console.is_terminal and not console.is_dumb_terminal  # what was shown before can be written over
 
     def look() -> Any:
         try:
             document = next(found, None) or gather(paths)
-            return Report(document, remarks(paths, document))
+            said = remarks(paths, document)
+            return Report(document, said, height=console.height) if over else Report(document, said, whole=lasting)
         except CredhelperError as error:
             return Text(paragraph(str(error)))
 
-    console = Console(width=width())
-    if not console.is_terminal or console.is_dumb_terminal:  # nothing there can be written over
+    if not over:
         while True:
-            console.print(time.strftime("%Y-%m-%d %H:%M:%S"), look())
+            console.print(time.strftime("%Y-%m-%d %H:%M:%S"))
+            console.print(look(), soft_wrap=lasting)
             time.sleep(1.0)
     with Live(console=console, auto_refresh=False, screen=True) as live:
         while True:

@@ -42,7 +42,7 @@ Block = list[Text]
 class Report:
     """Everything that `status` shows, as a rich renderable.
 
-    On a terminal of a known height (`--watch`) it keeps within that: what matters comes first there, and what there
+    Where the height is limited (`--watch`) it keeps within that: what matters comes first there, and what there
     is no room for is counted.
 
     Attributes:
@@ -50,17 +50,19 @@ class Report:
         said: remarks below the tables, harmless already.
         now: seconds since the epoch.
         whole: for a file: nothing is wrapped, shortened or left out.
+        height: lines that there are for it, where that is limited.
     """
 
     document: Mapping[str, Any]
     said: Sequence[str] = ()
     now: float | None = None
     whole: bool = False
+    height: int | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         signs = _Signs(console.encoding, ascii_only=options.ascii_only)
         width = None if self.whole else options.max_width
-        for line in self._lines(width, None if self.whole else options.height, signs):
+        for line in self._lines(width, self.height, signs):
             line.no_wrap, line.overflow = True, "ignore"
             yield line
 

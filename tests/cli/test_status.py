@@ -19,6 +19,7 @@ from credhelper.errors import DaemonUnavailable
 from credhelper.model import Session
 from credhelper.paths import Paths
 from credhelper.standin import StandIn
+from docs.pictures.terminal import Terminal
 from tests.aws.test_readable import OBSTACLES
 from tests.cli.terminal import COMMAND, environment
 from tests.machine import Machine, profile, section
@@ -177,6 +178,13 @@ def test_watch_without_a_terminal_makes_report_after_report(
     assert output.count("logged out") == 3
     assert len(re.findall(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$", output)) == 3
     assert "\x1b" not in output
+
+
+def test_watch_keeps_within_its_terminal(machine: Machine) -> None:
+    machine.write_config("".join(profile(f"p{number}", machine.paths, "corp") for number in range(60)))
+    with Terminal([*COMMAND, "status", "--watch"], {**environment(), "TERM": "xterm"}, columns=80, lines=20) as seen:
+        text = seen.wait(lambda text: "The daemon does not run" in text, 20.0, "the daemon's line")
+    assert re.search(r"^and \d\d more profiles$", text, re.MULTILINE)
 
 
 def test_watch_ends_with_its_reader(machine: Machine, processes: Processes) -> None:
@@ -449,9 +457,9 @@ def test_a_screen_has_what_matters_first(height: int) -> None:
     made["profiles"] = [{**first[1], "name": f"cold-{number}"} for number in range(200)] + first
     made["profiles"].append({**first[1], "name": "lost", "session": None})
     said = [f"Mind: {number}, " + "which takes many words " * 5 for number in range(9)]
-    console = Console(file=io.StringIO(), width=80, height=height, color_system=None)
+    console = Console(file=io.StringIO(), width=80, color_system=None)
     lines = ["".join(part.text for part in line).rstrip() for line in console.render_lines(
-        Report(made, said, NOW), console.options.update(height=height))]  # fmt: skip
+        Report(made, said, NOW, height=height))]  # fmt: skip
     assert len(lines) <= height
     text = "\n".join(lines)
     if height > 1:
@@ -471,8 +479,8 @@ def test_a_screen_has_what_matters_first(height: int) -> None:
 def test_a_screen_with_room_changes_no_order() -> None:
     made = document()
     made["profiles"].reverse()
-    console = Console(file=io.StringIO(), width=80, height=40, color_system=None)
-    lines = console.render_lines(Report(made, ["Mind: it"], NOW), console.options.update(height=40))
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    lines = console.render_lines(Report(made, ["Mind: it"], NOW, height=40))
     text = "\n".join("".join(part.text for part in line) for line in lines)
     assert text.index("dev-unmanaged") < text.index("dev-warm")
     assert "more" not in text
