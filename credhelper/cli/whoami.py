@@ -151,8 +151,9 @@ def _call(client: Any) -> Any:
     from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
     try:
-        return client.get_caller_identity()
-    except (ResponseParserError, AttributeError, TypeError, UnicodeError):
+        answer = client.get_caller_identity()
+        return {name: answer[name] for name in ("Account", "Arn")}
+    except (ResponseParserError, AttributeError, LookupError, TypeError, UnicodeError):
         raise CredhelperError(
             "something else answered in place of AWS: a web page, or nonsense",
             "Log in to this network first (open any web page), check proxy and endpoints",
