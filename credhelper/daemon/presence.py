@@ -72,8 +72,10 @@ class Presence:
         return held is not Hold.LOST
 
     async def keep_up(self) -> None:
-        """Listen again where the socket's name has gone (a cleaner of /tmp, the end of a login session), and where the
-        rule leads to another folder than before (the runtime folder has come back)."""
+        """Listen again where the socket's name has gone (a cleaner of /tmp, the end of a login session).
+
+        Also where the rule leads to another folder than before (the runtime folder has come back).
+        """
         before = self._listener
         if before is None:
             return
