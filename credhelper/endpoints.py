@@ -39,6 +39,22 @@ def check_endpoint(url: str) -> str:
     raise ConfigError(f"the endpoint {url!r} is neither https nor on this machine", "Unset or correct it")
 
 
+def check_proxy(url: str, what: str) -> str:
+    """Return the proxy's address as given where botocore can use it: `http://host:port`, or without the scheme.
+
+    Raises ConfigError, which names `what` and not the address: that may hold a password.
+    """
+    full = url if url.startswith(("http://", "https://")) else f"http://{url.removeprefix('//')}"
+    try:
+        parts = urlsplit(full)
+        sound = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        sound = False
+    if not sound or "://" in full.partition("://")[2] or not full.isprintable() or " " in full:
+        raise ConfigError(f"{what} is no address of an HTTP proxy", "Correct it, for instance to http://HOST:PORT")
+    return url
+
+
 def endpoints_from_environment(environ: Mapping[str, str] | None = None) -> Endpoints:
     """The endpoint overrides in a person's own environment. Raises ConfigError for one that is not safe.
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from credhelper import files
-from credhelper.endpoints import check_endpoint
+from credhelper.endpoints import check_endpoint, check_proxy
 from credhelper.errors import ConfigError, CredhelperError
 from credhelper.model import WARN_BEFORE, Endpoints, Network
 from credhelper.paths import Paths
@@ -140,19 +140,32 @@ def _proxies(table: Mapping[str, Any]) -> dict[str, str] | None:
     if unknown:
         raise ValueError(f"network: {unknown[0]!r} is not a setting; there are proxy, no_proxy, ca_bundle")
     proxy = _take(table, "proxy", _string, None)
-    return {"https": proxy, "http": proxy} if proxy else None
+    if proxy is None:
+        return None
+    check_proxy(proxy, "network.proxy")
+    return {"https": proxy, "http": proxy}
 
 
 def record_network(paths: Paths, environ: Mapping[str, str]) -> None:
-    """Keep the proxy and CA bundle of a person's own environment for the daemon. Raises CredhelperError.
+    """Keep the proxy and CA bundle of a person's own environment for the daemon.
+
+    Raises ConfigError for a proxy that cannot be one, CredhelperError where nothing can be written.
 
     Loopback endpoints are reached directly whatever is recorded here. A proxy's address may hold a password.
     """
 
-    def first(names: tuple[str, ...]) -> str | None:
-        return next((environ[name] for name in names if environ.get(name)), None)
+    def named(names: tuple[str, ...]) -> str | None:
+        return next((name for name in names if environ.get(name)), None)
 
-    proxies = {scheme: value for scheme, names in _PROXY_VARIABLES.items() if (value := first(names))}
+    def first(names: tuple[str, ...]) -> str | None:
+        name = named(names)
+        return environ[name] if name else None
+
+    proxies = {
+        scheme: check_proxy(environ[name], name)
+        for scheme, names in _PROXY_VARIABLES.items()
+        if (name := named(names))
+    }
     content = {
         "proxies": proxies or None,
         "ca_bundle": first(_BUNDLE_VARIABLES),

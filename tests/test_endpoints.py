@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from credhelper.endpoints import check_endpoint, endpoints_from_environment, is_loopback, network_for
+from credhelper.endpoints import check_endpoint, check_proxy, endpoints_from_environment, is_loopback, network_for
 from credhelper.errors import ConfigError
 from credhelper.model import Endpoints, Network
 
@@ -30,6 +30,35 @@ def test_loopback(url: str) -> None:
 def test_endpoint_that_is_not_safe(url: str) -> None:
     with pytest.raises(ConfigError, match="neither https nor on this machine"):
         check_endpoint(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://p:1", "https://u:pw@p.example:8080/", "p.example:3128", "//p:1", "p", "http://[::1]:3128", "10.0.0.1:8"],
+)
+def test_proxy(url: str) -> None:
+    assert check_proxy(url, "HTTPS_PROXY") == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://u:secretpw@:x",
+        "http://u:secretpw@",
+        "http://",
+        "http://p:x",
+        "http://p:0",
+        "http://p:65536",
+        "socks5://u:secretpw@p:1080",
+        "http://[",
+        "http://a b:1",
+        "p\x1b:1",
+    ],
+)
+def test_proxy_that_cannot_be_one(url: str) -> None:
+    with pytest.raises(ConfigError, match="HTTPS_PROXY is no address of an HTTP proxy") as caught:
+        check_proxy(url, "HTTPS_PROXY")
+    assert "secret" not in f"{caught.value} {caught.value.remedy}"
 
 
 def test_what_is_on_this_machine_is_reached_without_the_proxy() -> None:

@@ -171,6 +171,17 @@ def test_each_variable_is_recorded(paths: Paths, environ: dict[str, str], networ
     assert settings.recorded_network(paths) == network
 
 
+@pytest.mark.parametrize("address", ["http://u:secretpw@:x", "socks5://u:secretpw@p:1080", "http://"])
+def test_proxy_that_cannot_be_one_is_not_recorded(paths: Paths, address: str) -> None:
+    with pytest.raises(ConfigError, match="HTTPS_PROXY is no address of an HTTP proxy") as caught:
+        settings.record_network(paths, {"HTTPS_PROXY": address})
+    assert "secret" not in str(caught.value)
+    assert not (paths.state / "network.json").exists()
+    write(paths, f"[network]\nproxy = '{address}'\n")
+    with pytest.raises(ConfigError, match=r"network\.proxy is no address of an HTTP proxy"):
+        load(paths)
+
+
 def test_a_record_of_before_no_proxy_is_understood(paths: Paths) -> None:
     paths.state.mkdir(parents=True)
     (paths.state / "network.json").write_bytes(b'{"proxies": null, "ca_bundle": "/ca"}')
