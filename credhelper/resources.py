@@ -64,6 +64,24 @@ def helper_is_missing(paths: Paths) -> bool:
     return not (os.access(paths.helper, os.X_OK) and _library(paths).is_file())
 
 
+def restore_helper(paths: Paths) -> bool:
+    """Put the helper back where it is missing and a config that we know of names it; whether that was so.
+
+    Raises CredhelperError.
+    """
+    if not helper_is_missing(paths) or not any(_names(config, paths.helper) for config in known_configs(paths)):
+        return False
+    install_helper(paths)
+    return True
+
+
+def _names(config: Path, helper: Path) -> bool:
+    try:
+        return os.fsencode(helper) in files.read_bytes(config)
+    except (FileNotFoundError, CredhelperError):
+        return False
+
+
 def _library(paths: Paths) -> Path:
     return paths.data / "lib" / "credhelper_client.py"
 

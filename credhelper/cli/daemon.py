@@ -18,6 +18,7 @@ from credhelper.core.report import NO_DAEMON
 from credhelper.daemon import singleton
 from credhelper.errors import CredhelperError, DaemonUnavailable
 from credhelper.paths import Paths
+from credhelper.terminal import printable
 
 if TYPE_CHECKING:
     import psutil
@@ -56,18 +57,31 @@ def run(ready_fd: int | None, patience: float | None) -> None:
 @command.command()
 def start() -> None:
     """Start it in the background, if it is not running."""
-    _start(Paths.of())
-    click.echo("The daemon is running.")
+    paths = Paths.of()
+    _record(paths)
+    _start(paths)
 
 
-def _start(paths: Paths) -> None:
+def _record(paths: Paths) -> None:
+    """Keep what this environment says of the network. Raises CredhelperError."""
     from credhelper import settings  # noqa: PLC0415
 
     paths.check_owner()
     no_core_dumps()  # a proxy's address may hold a password
     settings.record_network(paths, os.environ)
+
+
+def _start(paths: Paths) -> None:
+    from credhelper import resources  # noqa: PLC0415
+
+    try:
+        if resources.restore_helper(paths):
+            tell(f"The helper was missing and is in place again: {printable(str(paths.helper))}")
+    except CredhelperError as error:
+        complain(f"the helper is missing: {error}")
     Agent(paths).start()
     _tell_of_settings(paths)
+    click.echo("The daemon is running.")
 
 
 def _tell_of_settings(paths: Paths) -> None:
@@ -179,9 +193,9 @@ def _signal(process: psutil.Process, *numbers: signal.Signals) -> None:
 def restart() -> None:
     """Stop it and start it again, for instance after an upgrade."""
     paths = Paths.of()
+    _record(paths)
     _stop(paths)
     _start(paths)
-    click.echo("The daemon is running.")
 
 
 @command.command()

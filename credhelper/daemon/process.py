@@ -91,7 +91,9 @@ async def _main(paths: Paths, environ: Mapping[str, str], word: _Word) -> bool:
 
 def _keep_helper_current(paths: Paths) -> None:
     with contextlib.suppress(CredhelperError, OSError):
-        if resources.helper_is_ours(paths):
+        if resources.restore_helper(paths):
+            logging.getLogger("credhelper").warning("the helper was missing and is in place again")
+        elif resources.helper_is_ours(paths):
             resources.install_helper(paths)
 
 

@@ -113,6 +113,30 @@ def test_start_records_the_person_s_network(paths: Paths) -> None:
     assert "HTTPS_PROXY" not in psutil.Process(Agent(paths).status()["daemon"]["pid"]).environ()
 
 
+@pytest.mark.parametrize("verb", ["start", "restart"])
+def test_proxy_that_cannot_be_one(paths: Paths, daemon: Agent, verb: str) -> None:
+    pid = daemon.status()["daemon"]["pid"]
+    done = credhelper("daemon", verb, HTTPS_PROXY="http://u:secretpw@:x")
+    assert done.returncode == 1
+    assert "HTTPS_PROXY is no address of an HTTP proxy" in done.stderr
+    assert "secretpw" not in done.stderr
+    assert daemon.status()["daemon"]["pid"] == pid
+    assert not (paths.state / "network.json").exists()
+
+
+@pytest.mark.parametrize("verb", ["start", "restart"])
+def test_missing_helper_is_brought_back(paths: Paths, daemon: Agent, verb: str) -> None:
+    assert credhelper("daemon", verb).stderr == ""
+    assert not paths.helper.exists()  # no profile is enabled
+    (paths.aws).mkdir()
+    (paths.aws / "config").write_text(f"[profile dev]\ncredential_process = {paths.helper} corp 1 role\n")
+    done = credhelper("daemon", verb)
+    assert (done.returncode, done.stdout) == (0, "The daemon is running.\n")
+    assert done.stderr == f"The helper was missing and is in place again: {paths.helper}\n"
+    assert os.access(paths.helper, os.X_OK)
+    assert credhelper("daemon", verb).stderr == ""
+
+
 def test_stop_of_what_does_not_stop(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = singleton.Singleton(paths)
     assert lock.acquire()

@@ -570,9 +570,15 @@ def test_helper_of_another_installation_is_left_alone(machine: Machine, monkeypa
         machine.paths.helper.write_bytes(mine_to_mend)
         daemon_process._keep_helper_current(machine.paths)
         assert machine.paths.helper.read_bytes() == ours
+    for missing in (machine.paths.helper, machine.paths.data / "lib" / "credhelper_client.py"):
+        missing.unlink()
+        daemon_process._keep_helper_current(machine.paths)
+        assert machine.paths.helper.read_bytes() == ours
+        assert missing.exists()
     machine.paths.helper.unlink()
+    machine.config.write_text("[default]\n")
     daemon_process._keep_helper_current(machine.paths)
-    assert not machine.paths.helper.exists()
+    assert not machine.paths.helper.exists()  # nobody misses it
 
 
 def test_another_user_s_home_is_left_alone(paths: Paths) -> None:
