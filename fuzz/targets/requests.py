@@ -81,14 +81,12 @@ class _Daemon:
         for (ours, theirs), data in zip(pairs, sent, strict=True):
             ours.sendall(data)
             theirs.setblocking(False)
-            reader = asyncio.StreamReader(limit=client.MAX_REQUEST + 4)
-            protocol = asyncio.StreamReaderProtocol(reader, self.server._connected)
-            await self.loop.connect_accepted_socket(lambda protocol=protocol: protocol, theirs)  # type: ignore[misc]
+        served = [self.loop.create_task(self.server._acceptor._serve(theirs)) for _, theirs in pairs]
+        await asyncio.sleep(0)
         for ours, _ in pairs:
             ours.shutdown(socket.SHUT_WR)
         async with asyncio.timeout(8):
-            while self.server._connections:
-                await asyncio.wait(set(self.server._connections))
+            await asyncio.gather(*served)
         replies = []
         for ours, _ in pairs:
             ours.setblocking(True)
