@@ -17,7 +17,7 @@ from credhelper.errors import EXIT_FAILURE, EXIT_OK, CredhelperError
 )
 @click.option("--keep", is_flag=True, help="Leave the temporary home folder behind, for looking at it.")
 def command(*, shell: bool, lifetime: int | None, keep: bool) -> int:
-    """Show credhelper at work in less than a minute. No AWS account is needed.
+    """Show credhelper at work in about a minute. No AWS account is needed.
 
     AWS is played by a stand-in on this machine, with tokens that live seconds instead of hours; the home folder is a
     temporary one, so nothing of yours is read or changed. The exit code is 0 only if no call failed that should not;

@@ -1,4 +1,4 @@
-"""`credhelper demo`: the whole of credhelper at work in a world of its own, in less than a minute.
+"""`credhelper demo`: the whole of credhelper at work in a world of its own, in about a minute.
 
 `world` is the stage and may be used by itself, `story` what happens on it, `observer` and `board` what is known of
 it, `view` how it is shown; `shell` and `controls` let a person onto the stage.
@@ -47,12 +47,16 @@ def play(
     environ = os.environ if environ is None else environ
     _let_every_sign_be_shown()
     view = choose_view(environ)
-    with _world(schedule or Schedule(), environ, keep=keep) as world:
-        if prepare is not None:
-            prepare(world)
-        story = Story(world, view)
-        with view, contextlib.suppress(StoryBroken):
-            story.tell()
+    try:
+        with _world(schedule or Schedule(), environ, keep=keep) as world:
+            if prepare is not None:
+                prepare(world)
+            story = Story(world, view)
+            with view, contextlib.suppress(StoryBroken):
+                story.tell()
+    except KeyboardInterrupt:
+        click.echo(f"Interrupted. The demo's world has ended{'' if keep else ', and nothing of it is left'}.")
+        raise
     summarize(story.board, environ)
     return story.board
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 Kind = Literal["plain", "good", "warn", "bad"]
@@ -75,6 +75,7 @@ class Board:
         logins: that a person has made.
         answers: of the helper, credentials handed out.
         upstream: calls to AWS by operation, as the stand-in counted them.
+        held: events that are to be told later, or None where none are held back.
         problems: what must not have happened; empty is success.
     """
 
@@ -85,6 +86,7 @@ class Board:
     config: Sequence[tuple[str, bool]] = ()
     elapsed: float = 0.0
     events: list[Event] = field(default_factory=list)
+    held: list[Event] | None = None
     logins: int = 0
     renewals: int = 0
     answers: int = 0
@@ -113,12 +115,24 @@ class Board:
         return sum(count for name, count in self.upstream.items() if name != "GetCallerIdentity")
 
     def say(self, text: str, kind: Kind = "plain") -> None:
-        self.events.append(Event(self.elapsed, text, kind))
+        (self.events if self.held is None else self.held).append(Event(self.elapsed, text, kind))
+
+    def hold(self) -> None:
+        """Let what happens from now on be told later."""
+        self.held = []
+
+    def release(self, cause: str | None = None) -> None:
+        """Tell it now, after its cause. Harmless when nothing was held."""
+        held, self.held = self.held or [], None
+        if cause is not None:
+            self.say(cause, "good")
+        self.events += [replace(event, at=self.elapsed) for event in held]
 
     def problem(self, text: str) -> None:
         """Note what must not have happened, once."""
         if text not in self.problems:
             self.problems.append(text)
+            self.release()
             self.say(text, "bad")
 
 

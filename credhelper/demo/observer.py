@@ -85,7 +85,7 @@ class Observer:
         for lane in self._board.lanes.values():
             # Of several at once (why, then what to run) the last one says what to do.
             about = [line for line in lines if f"session {lane.session}" in line]
-            if about:
+            if about and lane.session not in self._logging_in:  # the person is at it already
                 self._board.say(f"the daemon warns: {about[-1]}", "warn")
 
     # The programs

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The timing of one showing; the default ends within a minute.
+    """The timing of one showing; the default takes about a minute.
 
     Attributes:
         token_lifetime: of access tokens; an hour in real life.

@@ -25,6 +25,7 @@ from credhelper.demo.controls import Controls
 from credhelper.demo.schedule import Schedule
 from credhelper.demo.world import FORGOTTEN, PROFILES, SESSION, World
 from credhelper.errors import CredhelperError
+from credhelper.terminal import width
 
 LIFETIME = 60
 # What a terminal needs, beside what the world takes over anyway.
@@ -132,7 +133,9 @@ def _introduce(world: World, environment: Mapping[str, str], *, own_browser: boo
         (f"credhelper login {SESSION}", browser),
         ("cat ~/.aws/config", "what `credhelper enable` made of the profiles"),
     ]
-    console = Console(highlight=False, force_terminal=True, no_color=bool(environment.get("NO_COLOR")) or None)
+    console = Console(
+        width=width(), highlight=False, force_terminal=True, no_color=bool(environment.get("NO_COLOR")) or None
+    )
     profiles = " and ".join(PROFILES)
     console.print(
         Text(

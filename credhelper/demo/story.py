@@ -122,10 +122,12 @@ class Story:
     def _login(self, lane: Lane) -> None:
         self._observer.login_begins(lane)
         self.board.say(f"you run: credhelper login {lane.session}")
+        # A program may have its answer before we see that the command has ended: no effect before its cause.
+        self.board.hold()
         self._command("login", lane.session)
         self._observer.watch()
         self._observer.login_ended(lane)
-        self.board.say(f"logged in to {lane.session}", "good")
+        self.board.release(f"logged in to {lane.session}")
 
     def _command(self, *words: str) -> None:
         """Run a command of credhelper's while the view goes on. Raises CredhelperError where it fails."""

@@ -20,7 +20,7 @@ from rich.text import Text
 from credhelper.demo.board import Board, Event, Kind, Lane, View
 from credhelper.demo.observer import short
 from credhelper.demo.pages import STEPS
-from credhelper.terminal import printable
+from credhelper.terminal import printable, width
 
 # Smaller terminals get plain lines.
 _COLUMNS, _LINES = 76, 22
@@ -44,12 +44,13 @@ _STATES = {
 
 def choose_view(environ: Mapping[str, str]) -> View:
     """The live picture where there is a terminal for it."""
-    console = Console()
+    columns = width()
+    console = Console(width=columns)
     fits = console.width >= _COLUMNS and console.height >= _LINES
     # Not `console.is_terminal`: FORCE_COLOR makes that true for a file, too.
     if sys.stdout.isatty() and not console.is_dumb_terminal and environ.get("TERM") and fits:
         return LiveView(console)
-    return PlainView(console.width if sys.stdout.isatty() else None)
+    return PlainView(columns)
 
 
 class PlainView:
@@ -77,13 +78,18 @@ class PlainView:
         if board.config is not self._config:
             self._config = board.config
             for line, new in board.config:
-                click.echo(f"  {'+' if new else '|'} {line}".rstrip())
+                self._write(f"  {'+' if new else '|'} {line}".rstrip(), 6)
         for event in board.events[self._shown :]:
             mark = "!" if event.kind == "bad" else " "
             line = f"{event.at:5.1f} s {mark} {printable(event.text)}"
-            # A file's lines stay whole, for whoever searches them.
-            click.echo(textwrap.fill(line, self._width, subsequent_indent=" " * 10) if self._wraps else line)
+            self._write(line, 10)
         self._shown = len(board.events)
+
+    def _write(self, line: str, indent: int) -> None:
+        """A file's lines stay whole, for whoever searches them."""
+        if self._wraps:
+            line = textwrap.fill(line, self._width, subsequent_indent=" " * indent, break_on_hyphens=False)
+        click.echo(line)
 
 
 class LiveView:
@@ -237,8 +243,11 @@ def _events(board: Board, room: int, width: int) -> RenderableType:
 
 def summarize(board: Board, environ: Mapping[str, str]) -> None:
     """Print what came of it; also where the story was broken off."""
-    terminal = sys.stdout.isatty()
-    console = Console(highlight=False, force_terminal=terminal, no_color=bool(environ.get("NO_COLOR")) or None)
+    columns = width()
+    terminal = columns is not None
+    console = Console(
+        width=columns, highlight=False, force_terminal=terminal, no_color=bool(environ.get("NO_COLOR")) or None
+    )
     upstream = board.upstream
     rows = [
         ("Calls of the programs", board.calls, f"{board.ok} succeeded"),
@@ -259,7 +268,13 @@ def summarize(board: Board, environ: Mapping[str, str]) -> None:
         console.print(Text.assemble(f"  {lane.profile:{_NAME}}  ", strip), soft_wrap=True)
     click.echo()
     for name, number, remark in rows:
-        line = Text.assemble(f"  {name:25} ", (f"{number:4}", "bold"), (f"   {remark}" if remark else "", "dim"))
+        line = Text.assemble(f"  {name:25} ", (f"{number:4}", "bold"))
+        if columns is None or line.cell_len + 3 + len(remark) <= columns:
+            line.append(f"   {remark}" if remark else "", "dim")
+        else:  # below it
+            line.append("\n").append(
+                textwrap.fill(remark, columns, initial_indent=" " * 6, subsequent_indent=" " * 6), "dim"
+            )
         console.print(line, soft_wrap=True)
     click.echo()
     for problem in board.problems:

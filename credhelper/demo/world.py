@@ -1,17 +1,20 @@
 """The world that the demo plays in: a stand-in for AWS, a home folder, an environment, child processes.
 
 Nothing in it comes from the user's own: the home folder is a new one under /tmp, and of the environment only what
-says nothing about AWS, networks or desktops is taken over. `close` leaves neither files nor processes behind.
+says nothing about AWS, networks or desktops is taken over. `close` leaves neither files nor processes behind; where
+the demo is killed, its guard does that, and where that was killed too, the next demo.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
 import signal
 import site
+import stat
 import subprocess
 import sys
 import tempfile
@@ -63,6 +66,9 @@ region = {REGION}
 
 # An allowlist, because no list of what must not come along would be complete.
 _INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "USER", "LOGNAME")
+_HOMES, _PREFIX = Path("/tmp"), "credhelper-demo-"  # noqa: S108 - not $TMPDIR: see `_start`
+# Locked in the home folder for as long as the demo lives that made it.
+_OWNER = ".owner"
 _END_WITHIN = 8.0
 _COMMANDS_END_WITHIN = 5.0
 
@@ -96,6 +102,16 @@ class World:
         self._commands: list[Command] = []
         self._children: list[subprocess.Popen[bytes]] = []
         self._daemons: dict[int, psutil.Process] = {}
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._owner = -1
+
+    @classmethod
+    def left_behind(cls, home: Path, *, keep: bool = False) -> Self:
+        """The world of a demo that was killed, for closing it."""
+        world = cls(Schedule(), {}, keep=keep)
+        world._home = home
+        world.environment = {"HOME": str(home), "XDG_RUNTIME_DIR": str(home / "run")}
+        return world
 
     @property
     def made(self) -> bool:
@@ -136,7 +152,9 @@ class World:
     def _start(self) -> None:
         try:
             # Not $TMPDIR: the daemon's socket lies inside, and its path has room for a hundred bytes.
-            self._home = Path(tempfile.mkdtemp(prefix="credhelper-demo-", dir="/tmp"))
+            self._home = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_HOMES))
+            self._be_guarded()
+            _sweep()
             self.standin.start()
             runtime = self._home / "run"
             runtime.mkdir(mode=0o700)
@@ -159,6 +177,29 @@ class World:
             raise CredhelperError(
                 f"the demo cannot set up its world: {error}", "It needs room in /tmp and a port on 127.0.0.1"
             ) from error
+
+    def _be_guarded(self) -> None:
+        if not self.keep:
+            self._owner = os.open(self.home / _OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._owner, fcntl.LOCK_EX)
+        guard = str(Path(__file__).with_name("guard.py"))
+        self._guard = subprocess.Popen(
+            [sys.executable, "-P", guard, str(self.home), *(["keep"] if self.keep else [])],
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _dismiss_guard(self) -> None:
+        if self._guard is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._guard.communicate(b".")
+            self._guard = None
+        if self._owner >= 0:
+            os.close(self._owner)
+            self._owner = -1
 
     def _show_user_packages(self) -> None:
         """Where credhelper was installed with `pip install --user`, its packages must be found from the new home."""
@@ -309,6 +350,7 @@ class World:
                 finally:
                     if self._home is not None and not self.keep:
                         _remove(self._home)
+                    self._dismiss_guard()
 
 
 class Command:
@@ -359,6 +401,26 @@ def _ended(process: psutil.Process, within: float) -> bool:
             return True
         time.sleep(0.02)
     return False
+
+
+def _sweep() -> None:
+    """Close the worlds of this user's whose demo and guard were killed."""
+    for home in _HOMES.glob(f"{_PREFIX}*"):
+        try:
+            status = home.lstat()
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+                continue
+            fd = os.open(home / _OWNER, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            continue  # gone by now, kept, or just being made
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue
+        else:
+            World.left_behind(home).close()
+        finally:
+            os.close(fd)
 
 
 def _remove(folder: Path) -> None:

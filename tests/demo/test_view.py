@@ -128,6 +128,41 @@ def test_plain_lines_come_once(width: int | None, shown: str, capsys: pytest.Cap
     assert capsys.readouterr().out == shown
 
 
+def test_no_effect_is_told_before_its_cause() -> None:
+    made = Board({})
+    made.hold()
+    made.say("calls succeed again")
+    assert made.events == []
+    made.elapsed = 2.0
+    made.release("logged in")
+    made.say("later")
+    assert [(event.at, event.text) for event in made.events] == [
+        (2.0, "logged in"),
+        (2.0, "calls succeed again"),
+        (2.0, "later"),
+    ]
+    made.hold()
+    made.say("held")
+    made.problem("what must not be held back")
+    assert [event.text for event in made.events[3:]] == ["held", "what must not be held back"]
+
+
+@pytest.mark.parametrize("term", ["dumb", "xterm"])
+def test_a_narrow_terminal(term: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rich takes every dumb terminal to be 80 columns wide."""
+    for name, value in {"TERM": term, "COLUMNS": "60", "LINES": "24"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    made = board()
+    made.config = [("credential_process = /tmp/x/.local/share/credhelper/credential-process corp 1 Deploy", True)]
+    with choose_view({"TERM": term}) as view:
+        view.show(made)
+    summarize(made, {})
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    assert [line for line in lines if len(line) > 60] == []
+    assert "      after a session's end, until the login" in lines
+
+
 def test_the_summary_names_every_problem(capsys: pytest.CaptureFixture[str]) -> None:
     made = board()
     made.problem("p" * 100)

@@ -15,6 +15,8 @@ import psutil
 import pytest
 
 from credhelper.agent import Agent
+from credhelper.demo.schedule import Schedule
+from credhelper.demo.world import World
 from credhelper.paths import Paths
 from tests.demo.around import ASTRAY, HOME_PATH, gone, processes_of, terminal
 from tests.demo.ends import over
@@ -140,6 +142,7 @@ def test_interrupted(processes: Processes, before: None) -> None:
     assert child.returncode == 130
     assert "Traceback" not in err
     assert "Summary" not in out
+    assert out.endswith("Interrupted. The demo's world has ended, and nothing of it is left.\n")
     assert over(daemon)
     assert gone(text)
 
@@ -167,6 +170,25 @@ def test_a_failure_that_should_not_be(trouble: str, message: str) -> None:
     assert "No call failed that should not have" not in run.out
     assert "\x1b" not in run.out
     assert gone(run.out)
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_killed(processes: Processes, guarded: bool) -> None:
+    child = processes.start(QUICK, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    text = read_until(child, "AWS knows the program")
+    folder = HOME_PATH.findall(text)[0]
+    environ = {"HOME": folder, "XDG_RUNTIME_DIR": f"{folder}/run"}
+    daemon = Agent(Paths(Path(folder)), environ).status()["daemon"]["pid"]
+    if not guarded:
+        (guard,) = [line.split()[0] for line in processes_of(folder) if "guard.py" in line]
+        psutil.Process(int(guard)).kill()
+    child.kill()
+    child.wait()
+    if not guarded:
+        assert Path(folder).exists()
+        with World(Schedule()):  # the next demo
+            assert not Path(folder).exists()
+    assert wait_until(lambda: over(daemon) and not Path(folder).exists() and processes_of(folder) == [])
 
 
 def test_kept() -> None:
