@@ -7,7 +7,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -62,12 +62,29 @@ class Identity:
 def command(profile: str | None, *, as_json: bool) -> None:
     """Ask AWS which identity PROFILE has (default: $AWS_PROFILE, else `default`)."""
     no_core_dumps()
-    identity = ask(profile, os.environ)
+    with _loopback_without_proxy():
+        identity = ask(profile, os.environ)
     if as_json:
         click.echo(json.dumps(asdict(identity), indent=2))
         return
     for name, value in asdict(identity).items():
         click.echo(f"{name + ':':9}{printable(value) if value else '-'}")
+
+
+@contextlib.contextmanager
+def _loopback_without_proxy() -> Iterator[None]:
+    """Let boto3 reach what is on this machine directly, as the daemon does; it would ask the proxy for that too."""
+    before = os.environ.get("no_proxy")
+    named = before or os.environ.get("NO_PROXY", "")
+    if named.strip() != "*":
+        os.environ["no_proxy"] = ",".join(filter(None, (named, "localhost", "127.0.0.1", "[::1]")))
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("no_proxy", None)
+        else:
+            os.environ["no_proxy"] = before
 
 
 def ask(profile: str | None, environ: Mapping[str, str]) -> Identity:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -136,6 +137,23 @@ def test_no_network(terminal: Terminal) -> None:
     result = terminal.call("whoami", "dev")
     assert result.code == 1
     assert "cannot be reached" in result.err
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{}, {"NO_PROXY": "internal.example"}, {"no_proxy": "internal.example", "NO_PROXY": "x"}, {"NO_PROXY": "*"}],
+)
+def test_what_is_on_this_machine_is_reached_without_the_proxy(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    """Both calls: boto3's own for the credentials, and ours."""
+    terminal.seed()
+    for name, value in {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9", **variables}.items():
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+    result = terminal.call("whoami", "dev")
+    assert (result.code, result.err) == (0, "")
+    assert dict(os.environ) == before
 
 
 @pytest.mark.parametrize(
