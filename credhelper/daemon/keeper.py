@@ -363,8 +363,9 @@ class Keeper:
         if ours and (known is None or known.token.access_token != token.access_token):
             self.renewals += 1
         if outcome.result is renewal.Result.UNSAVED:
-            self.remarks.unsaved(outcome.problem or "", still=self._unsaved is not None)
+            still = self._unsaved is not None
             self._take(found, lifetime, "us")
+            self.remarks.unsaved(outcome.problem or "", still=still)
             self._unsaved = outcome.held
             self._retry_at = self._tools.clock.now() + 10.0
             return

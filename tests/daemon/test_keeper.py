@@ -274,6 +274,7 @@ async def test_unsaved_token_is_used_and_saved_later(
         assert inside.machine.token() == before
         assert inside.state == "active"
     assert lines(log, "cannot be saved: the disk is full") == 1
+    assert log.text.index("token renewed by us") < log.text.index("cannot be saved")  # the cause comes first
     hands.forward(11)
     await inside.turn()
     await inside.until(lambda: inside.machine.token() != before)
