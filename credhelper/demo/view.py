@@ -121,12 +121,17 @@ def picture(board: Board, now: float, console: Console) -> RenderableType:
         now_text,
         "",
     ]
+    # Two lines for the sides, one for the cursor.
+    options = console.options.update(width=width)
     if board.config:
-        parts += [Text("~/.aws/config", style="dim"), *_config(board, width - 2)]
+        parts.append(Text("~/.aws/config", style="dim"))
+        room = console.height - 1 - sum(len(console.render_lines(part, options, pad=False)) for part in parts)
+        lines = _config(board, width - 2)
+        if len(lines) > room:  # as high as the terminal it would scroll at its end, and leave a line there
+            lines = [line for line in lines if line.plain][:room]
+        parts += lines
     else:
         parts += [_programs(board, now, width, ascii_only=ascii_only), "", _counters(board), ""]
-        # Two lines for the sides, one for the cursor.
-        options = console.options.update(width=width)
         room = console.height - 3 - sum(len(console.render_lines(part, options, pad=False)) for part in parts)
         parts.append(_events(board, room, width - 8))
     return Padding(Constrain(Group(*parts), width), (0, 1), expand=False)
@@ -147,8 +152,8 @@ def _heading(board: Board, width: int, *, ascii_only: bool) -> Text:
     return text.append(time_shown, "dim")
 
 
-def _config(board: Board, width: int) -> list[RenderableType]:
-    lines: list[RenderableType] = []
+def _config(board: Board, width: int) -> list[Text]:
+    lines: list[Text] = []
     for line, new in board.config:
         news = new and not line.startswith("#")
         style = "dim" if line.startswith("#") else "green" if news else ""
