@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import secrets
 import sys
 import time
 
+from benchmarks import pages
 from benchmarks.soaking.life import Figures, soak
 
 _EXCUSES = ("login needed", "AWS out of reach", "token file broken", "config broken")
@@ -37,17 +39,16 @@ def _row(one: Figures) -> list[str]:
     ]
 
 
-def _print_table(days: list[Figures]) -> None:
+def _table(days: list[Figures]) -> str:
     rows = [[*_COLUMNS, *_MORE], *map(_row, days)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
-    print(
-        "\nlogin, AWS, token, config: calls that failed and could not have been served, because a login was needed,"
-    )
-    print(
-        "AWS was out of reach, the token file or the config was broken. WRONG: all other failures, and wrong answers."
-    )
+    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    lines += [
+        "",
+        "login, AWS, token, config: calls that failed and could not have been served, because a login was needed,",
+        "AWS was out of reach, the token file or the config was broken. WRONG: other failures, and wrong answers.",
+    ]
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -55,7 +56,9 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=8)
     parser.add_argument("--seed", default=None, help="the same trouble again; the default is another each time")
     parser.add_argument("--json", action="store_true", help="figures for programs")
+    parser.add_argument("--write", action="store_true", help=f"put the table into docs/{pages.ENDURANCE.name}")
     arguments = parser.parse_args()
+    load = os.getloadavg()[0]
     seed = arguments.seed or str(secrets.randbelow(10**6))
     print(f"seed {seed}", file=sys.stderr, flush=True)
     began = time.monotonic()
@@ -64,9 +67,14 @@ def main() -> None:
     if arguments.json:
         print(json.dumps([{"number": one.number, **vars(one), "day": vars(one.day)} for one in days]))
     else:
-        _print_table(days)
-        print(f"\ntroubles: {', '.join(f'{kind} {count}' for kind, count in sorted(life.trouble.counts.items()))}")
+        troubles = ", ".join(f"{kind} {count}" for kind, count in sorted(life.trouble.counts.items()))
+        table = f"{_table(days)}\n\ntroubles: {troubles}"
+        print(table)
         print(f"{time.monotonic() - began:.0f} s of real time, seed {seed}")
+        if arguments.write:
+            command = f"python -m benchmarks.soak --days {arguments.days} --seed {seed}"
+            where = pages.circumstances(command, time.monotonic() - began, load)
+            pages.put(pages.ENDURANCE, "soak", f"{where}\n\n```text\n{table}\n```")
     wrong = [line for one in days for line in (*one.day.wrong, *one.complaints)]
     for line in wrong:
         print(line, file=sys.stderr)
