@@ -29,7 +29,7 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 @pytest.fixture(params=[*(["mounted"] if mounts_are_permitted() else []), "refused", "halfway"])
 def disk(request: pytest.FixtureRequest, paths: Paths) -> Iterator[Disk]:
-    """Trouble with folders: by the kernel where it lets us mount, and by refused system calls."""
+    """Trouble with folders: by the kernel (`mounted`) where it lets us mount, and by refused system calls."""
     made = {"mounted": Disk, "refused": Injected, "halfway": Halfway}[request.param]()
     yield made
     made.close()
