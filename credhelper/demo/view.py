@@ -11,9 +11,11 @@ from typing import Any, Self
 import click
 from rich.console import Console, Group, RenderableType
 from rich.constrain import Constrain
+from rich.control import Control
 from rich.live import Live
 from rich.padding import Padding
 from rich.rule import Rule
+from rich.segment import ControlType
 from rich.table import Table
 from rich.text import Text
 
@@ -108,6 +110,8 @@ class LiveView:
 
     def show(self, board: Board) -> None:
         self._live.update(picture(board, time.time(), self._console), refresh=True)
+        # From the end of a full line the echo of a Ctrl-C would go to the next, and a line of the picture would stay.
+        self._console.control(Control(ControlType.CARRIAGE_RETURN))
 
 
 def picture(board: Board, now: float, console: Console) -> RenderableType:

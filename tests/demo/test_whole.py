@@ -18,6 +18,7 @@ from credhelper.agent import Agent
 from credhelper.demo.schedule import Schedule
 from credhelper.demo.world import World
 from credhelper.paths import Paths
+from docs.pictures.terminal import Terminal
 from tests.demo.around import ASTRAY, HOME_PATH, gone, processes_of, terminal
 from tests.demo.ends import over
 from tests.support import Processes
@@ -145,6 +146,15 @@ def test_interrupted(processes: Processes, before: None) -> None:
     assert out.endswith("Interrupted. The demo's world has ended, and nothing of it is left.\n")
     assert over(daemon)
     assert gone(text)
+
+
+def test_interrupted_on_a_terminal() -> None:
+    with Terminal(WHOLE, terminal(), columns=80, lines=24) as seen:
+        seen.wait(lambda text: "step 2 of 6" in text, 30.0, "the second page")
+        seen.press("\x03")
+        assert seen.end(30.0) == 130
+        text = seen.text().strip()
+    assert text == "Interrupted. The demo's world has ended, and nothing of it is left."
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
