@@ -7,6 +7,7 @@ session survives, whoever that is.
 
 from __future__ import annotations
 
+import calendar
 import json
 import os
 import signal
@@ -57,7 +58,7 @@ class Sleeper:
 
     @staticmethod
     def _ends(token: dict[str, str]) -> float:
-        return time.mktime(time.strptime(token["expiresAt"], "%Y-%m-%dT%H:%M:%SZ")) - time.timezone + 1.0
+        return calendar.timegm(time.strptime(token["expiresAt"], "%Y-%m-%dT%H:%M:%SZ")) + 1.0
 
     def wake_daemon(self) -> None:
         self._daemon.send_signal(signal.SIGCONT)
