@@ -128,6 +128,7 @@ class Story:
         self._observer.watch()
         self._observer.login_ended(lane)
         self.board.release(f"logged in to {lane.session}")
+        self._tick()  # shown before the next page
 
     def _command(self, *words: str) -> None:
         """Run a command of credhelper's while the view goes on. Raises CredhelperError where it fails."""
