@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # An end that takes longer than this is explained.
 _TELL_AFTER = 2.0
+# A daemon that is told to end may first finish a renewal and save it, some 16 s at worst.
+_PATIENCE = 30.0
 # The kernel ends a killed process at once, save one that waits for a disk.
 _KILLED_WITHIN = 5.0
 
@@ -97,7 +99,7 @@ def stop() -> None:
     click.echo("The daemon has stopped." if _stop(Paths.of()) else "The daemon was not running.")
 
 
-def _stop(paths: Paths, timeout: float = 20.0) -> bool:
+def _stop(paths: Paths, timeout: float = _PATIENCE) -> bool:
     """Stop the daemon and wait until it has gone; False where none was running. Raises CredhelperError.
 
     It finishes a renewal of a token that is under way, which lasts as long as AWS takes to answer. One that does not
@@ -116,7 +118,7 @@ def _stop(paths: Paths, timeout: float = 20.0) -> bool:
         return True
     asked = time.monotonic()
     told = False
-    while not singleton.is_free(paths):  # asking it would wake another, where the service manager holds the socket
+    while not _gone(paths, process):  # asking it would wake another, where the service manager holds the socket
         waited = time.monotonic() - asked
         if waited > _TELL_AFTER and not told:
             tell("Waiting for a renewal to finish …")
@@ -130,6 +132,20 @@ def _stop(paths: Paths, timeout: float = 20.0) -> bool:
             break
         time.sleep(0.02)
     return True
+
+
+def _gone(paths: Paths, process: psutil.Process | None) -> bool:
+    """Whether the daemon has ended: nobody has the lock, or a successor has it already and this process is no more."""
+    if singleton.is_free(paths):
+        return True
+    if process is None:
+        return False
+    import psutil  # noqa: PLC0415
+
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _process(paths: Paths, agent: Agent) -> psutil.Process | None:
@@ -159,7 +175,7 @@ def _end(paths: Paths, process: psutil.Process, timeout: float) -> None:
     tell(f"The daemon (process {process.pid}) does not answer; it is told to end by a signal …")
     _signal(process, signal.SIGTERM, signal.SIGCONT)
     deadline = time.monotonic() + timeout
-    while not singleton.is_free(paths):
+    while not _gone(paths, process):
         if time.monotonic() > deadline:
             _kill(paths, process)
             return
@@ -172,7 +188,7 @@ def _kill(paths: Paths, process: psutil.Process) -> None:
     tell(f"The daemon (process {process.pid}) does not heed that either; it is killed.")
     _signal(process, signal.SIGKILL)
     deadline = time.monotonic() + _KILLED_WITHIN
-    while not singleton.is_free(paths):
+    while not _gone(paths, process):
         if time.monotonic() > deadline:
             raise CredhelperError(
                 f"the daemon (process {process.pid}) cannot be killed", "Look at what its process waits for"

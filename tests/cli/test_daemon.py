@@ -158,6 +158,14 @@ def test_long_end_is_explained(
     assert capsys.readouterr().err == "Waiting for a renewal to finish …\n"
 
 
+def test_successor_that_takes_the_lock_at_once(paths: Paths, daemon: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = psutil.Process(daemon.status()["daemon"]["pid"])
+    monkeypatch.setattr(singleton, "is_free", lambda _: False)
+    monkeypatch.setattr(daemon_command, "_kill", lambda *_: pytest.fail("it has ended by itself"))
+    assert daemon_command._stop(paths)
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
 def test_stop_of_what_cannot_be_used(paths: Paths, runtime_folder: Path) -> None:
     (runtime_folder / "credhelper").mkdir()
     (runtime_folder / "credhelper").chmod(0o777)
