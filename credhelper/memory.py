@@ -20,7 +20,8 @@ def seclude(*, for_good: bool) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0 if for_good else hard))
     if sys.platform == "linux":
         pr_set_dumpable = 4
-        with contextlib.suppress(ImportError, OSError, AttributeError):
+        # MemoryError: a hardened system lets no memory be made executable, as ctypes wants it.
+        with contextlib.suppress(ImportError, OSError, AttributeError, MemoryError):
             import ctypes  # noqa: PLC0415 - Linux only, and not in every Python
 
             ctypes.CDLL(None).prctl(pr_set_dumpable, 0, 0, 0, 0)

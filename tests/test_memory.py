@@ -74,10 +74,13 @@ def test_limits() -> None:
         assert done.stdout == f"{wanted}\n"
 
 
-def test_a_python_without_ctypes() -> None:
-    """Some are built without libffi; the limit holds all the same, and drafts are made without `fallocate`."""
+@pytest.mark.parametrize("error", ["ImportError", "MemoryError"])
+def test_a_python_without_ctypes(tmp_path: Path, error: str) -> None:
+    """Some are built without libffi, and hardened systems give it no memory; the limit holds all the same, and drafts
+    are made without `fallocate`."""
+    (tmp_path / "ctypes.py").write_text(f"raise {error}")
     text = (
-        "import resource, sys\nsys.modules['ctypes'] = None\n"
+        f"import resource, sys\nsys.path.insert(0, {str(tmp_path)!r})\n"
         "from credhelper import memory\nfrom credhelper.aws import draft\nmemory.seclude(for_good=True)\n"
         "print(resource.getrlimit(resource.RLIMIT_CORE), draft._allocate(1, 10))"
     )

@@ -203,7 +203,7 @@ def _allocate(fd: int, size: int) -> bool:
         import ctypes  # noqa: PLC0415 - Linux only, and not in every Python
 
         fallocate = ctypes.CDLL(None, use_errno=True).fallocate
-    except (ImportError, OSError, AttributeError):
+    except (ImportError, OSError, AttributeError, MemoryError):  # the last where no memory may be made executable
         return False
     fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
     if fallocate(fd, keep_size, 0, size) == 0:
