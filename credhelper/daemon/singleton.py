@@ -15,6 +15,9 @@ from credhelper.paths import Paths
 
 # Lock files of hosts (or boots) that were not seen for this long are swept away.
 _STALE_AFTER = 90 * 86400.0
+# Who asks whether a daemon runs (`is_free`) holds the lock for a moment, which must not be taken for another daemon.
+_TRIES = 5
+_PAUSE = 0.025
 
 
 class Hold(Enum):
@@ -62,7 +65,10 @@ class Singleton:
         return True
 
     def hold(self) -> Hold:
-        """See to it that the lock is the one that others find. Raises CredhelperError where it cannot be made."""
+        """See to it that the lock is the one that others find. Raises CredhelperError where it cannot be made.
+
+        May take a tenth of a second.
+        """
         if self._fd is None:
             return Hold.KEPT
         try:
@@ -76,8 +82,11 @@ class Singleton:
         if there:
             return Hold.KEPT
         moves = self._held != self._paths.daemon_lock
-        if self.acquire():
-            return Hold.KEPT if moves else Hold.REGAINED
+        for left in reversed(range(_TRIES)):
+            if self.acquire():
+                return Hold.KEPT if moves else Hold.REGAINED
+            if left:
+                time.sleep(_PAUSE)
         os.close(self._fd)
         self._fd = None  # what lies in the folder is the other one's: `release` must leave it
         return Hold.LOST

@@ -199,3 +199,33 @@ def test_lock_that_another_took_is_left_to_it(paths: Paths) -> None:
     assert paths.address_record.read_text() == "/theirs\n"
     assert not singleton.is_free(paths)
     other.release()
+
+
+@pytest.mark.parametrize("fallback", [True, False])
+def test_who_only_asks_is_not_taken_for_another_daemon(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, *, fallback: bool
+) -> None:
+    """A probe has the lock in the moment in which a daemon takes it anew."""
+    paths.state.mkdir(parents=True)
+    real = os.open
+
+    def refuse(name: Path, flags: int, *mode: int) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return real(name, flags, *mode)
+
+    lock = Singleton(paths)
+    with monkeypatch.context() as patch:
+        if fallback:
+            patch.setattr(os, "open", refuse)
+        assert lock.acquire()
+    if not fallback:
+        paths.daemon_lock.unlink()
+    paths.daemon_lock.touch()
+    probe = paths.daemon_lock.open("rb")
+    fcntl.flock(probe, fcntl.LOCK_SH)
+    monkeypatch.setattr("time.sleep", lambda _: probe.close())
+    assert lock.hold() is (Hold.KEPT if fallback else Hold.REGAINED)
+    assert probe.closed
+    assert not Singleton(paths).acquire()
+    lock.release()
