@@ -180,8 +180,11 @@ class World:
 
     def _be_guarded(self) -> None:
         if not self.keep:
-            self._owner = os.open(self.home / _OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            # Locked before it has its name: another demo's sweep takes one that is not for left behind.
+            unnamed = self.home / f"{_OWNER}.new"
+            self._owner = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._owner, fcntl.LOCK_EX)
+            unnamed.rename(self.home / _OWNER)
         guard = str(Path(__file__).with_name("guard.py"))
         self._guard = subprocess.Popen(
             [sys.executable, "-P", guard, str(self.home), *(["keep"] if self.keep else [])],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import time
@@ -12,7 +13,7 @@ import psutil
 import pytest
 
 from credhelper.demo.schedule import Schedule
-from credhelper.demo.world import World
+from credhelper.demo.world import World, _sweep
 from credhelper.errors import CredhelperError
 from credhelper.standin import StandIn
 from tests.demo.ends import over
@@ -31,6 +32,22 @@ def test_a_home_of_its_own_and_nothing_of_the_users() -> None:
         assert world.environment["HOME"] == str(folder)
         assert world.environment["LANG"] == "C.UTF-8"
     assert not folder.exists()
+
+
+def test_another_demo_that_sweeps_leaves_one_that_is_just_being_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = fcntl.flock
+
+    def late(fd: int, how: int) -> None:
+        if how == fcntl.LOCK_EX:
+            _sweep()
+        real(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with World(Schedule()) as made:
+        assert made.home.is_dir()
+        _sweep()
+        assert made.home.is_dir()
+    assert not made.home.exists()
 
 
 def test_a_command_and_the_daemon_that_it_started_end_with_it() -> None:
