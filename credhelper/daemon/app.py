@@ -118,11 +118,16 @@ class App:
             await self._watch()
             await self._read_again()
             await self._watch()
+            self._heed_signals(loop)  # before anybody can know of this daemon, and end it
             await self._presence.listen()
             await self._watch()
         except BaseException:
             await self.close()
             raise
+        _LOG.info("credhelper %s listens at %s (pid %d)", __version__, self._presence.address, os.getpid())
+        return True
+
+    def _heed_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         for number, action in (
             (signal.SIGTERM, self._stop_soon),
             (signal.SIGINT, self._stop_soon),
@@ -131,8 +136,6 @@ class App:
         ):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread
                 loop.add_signal_handler(number, action)
-        _LOG.info("credhelper %s listens at %s (pid %d)", __version__, self._presence.address, os.getpid())
-        return True
 
     async def run(self) -> None:
         """Keep everything alive until `stop` or a signal."""
