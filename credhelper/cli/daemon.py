@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -135,7 +136,7 @@ def _stop(paths: Paths, timeout: float = _PATIENCE) -> bool:
 
 
 def _gone(paths: Paths, process: psutil.Process | None) -> bool:
-    """Whether the daemon has ended: nobody has the lock, or a successor has it already and this process is no more."""
+    """Whether the daemon has ended: nobody has the lock, or a successor has it and this process is no more."""
     if singleton.is_free(paths):
         return True
     if process is None:
@@ -157,14 +158,17 @@ def _process(paths: Paths, agent: Agent) -> psutil.Process | None:
         return None
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
-        line = process.cmdline()
-        if (
-            process.uids().effective == os.geteuid()
-            and "credhelper" in line
-            and line[line.index("credhelper") :][1:3] == ["daemon", "run"]
-        ):
+        if process.uids().effective == os.geteuid() and _is_our_command(process.cmdline()):
             return process
     return None
+
+
+def _is_our_command(line: list[str]) -> bool:
+    """Whether this is `… -m credhelper daemon run`, or the installed program `…/credhelper daemon run`."""
+    return any(
+        Path(word).name == "credhelper" and line[place + 1 : place + 3] == ["daemon", "run"]
+        for place, word in enumerate(line)
+    )
 
 
 def _end(paths: Paths, process: psutil.Process, timeout: float) -> None:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -230,6 +231,35 @@ time.sleep(60)
     assert daemon_command._stop(paths, timeout=0.2)
     assert process.wait(10) == -signal.SIGKILL
     assert f"The daemon (process {process.pid}) does not heed that either; it is killed.\n" in capsys.readouterr().err
+
+
+def test_daemon_of_the_installed_program_that_hangs_is_ended(paths: Paths, processes: Processes) -> None:
+    """Its command line is that of the script, not that of the module."""
+    program = Path(sysconfig.get_path("scripts")) / "credhelper"
+    started = processes.start([str(program), "daemon", "run"], stderr=subprocess.DEVNULL)
+    wait_until(Agent(paths).running, what="the daemon")
+    started.send_signal(signal.SIGSTOP)
+    process = daemon_command._process(paths, Agent(paths))
+    assert process is not None
+    assert process.pid == started.pid
+    daemon_command._end(paths, process, timeout=20)
+    assert started.wait(10) == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "ours"),
+    [
+        ("python -P -m credhelper daemon run --ready-fd 3", True),
+        ("python /home/a/.local/bin/credhelper daemon run", True),
+        ("python credhelper -m credhelper daemon run", True),
+        ("python -m credhelper daemon status", False),
+        ("vi credhelper daemon", False),
+        ("other daemon run", False),
+        ("", False),
+    ],
+)
+def test_command_lines_of_a_daemon(line: str, *, ours: bool) -> None:
+    assert daemon_command._is_our_command(line.split()) is ours
 
 
 def test_process_that_is_no_daemon_is_left_alone(paths: Paths, runtime_folder: Path) -> None:
