@@ -82,6 +82,7 @@ def renew(
     held: Held | None = None,
     rejected: bool = False,
     stays: bool = True,
+    may_send: Callable[[], bool] = lambda: True,
 ) -> Outcome:
     """Renew the token of `session` if that is still due once the lock is held.
 
@@ -95,9 +96,11 @@ def renew(
         stays: whether the caller goes on and calls again with what could not be written. For one that does not, no
             refresh token is spent whose successor could not be written down; for one that does, only when the token
             nears its end, for until then the disk may recover, and a power failure would cost the session.
+        may_send: asked once all is ready for the request, which may be long after the call. Where it says no,
+            nothing is sent.
 
     Raises UpstreamError where AWS refuses or cannot be reached, TokenUnreadable, and CredhelperError where the lock
-    cannot be had.
+    cannot be had or nothing may be sent any more.
     """
     key = session.cache_key
     with cache.lock(key), cache.draft(key) as draft:
@@ -126,6 +129,8 @@ def renew(
         registration = Registration(
             token.client_id or "", token.client_secret or "", token.registration_expires_at or 0.0
         )
+        if not may_send():
+            raise CredhelperError("it was stopped before AWS was asked")
         try:
             grant = center.refresh(registration, token.refresh_token or "")
         except UpstreamError as error:

@@ -40,7 +40,9 @@ _LOG = logging.getLogger(__name__)
 SWEEP = 30.0
 # A config or token file is often written in several steps; they are read as one change.
 _SETTLE = 0.05
-# How long the end waits for renewals under way: to connect (5 s), to read the answer (10 s), and to write it.
+# How long the end waits for renewals under way: to connect (5 s), to read the answer (10 s), and to write it. None is
+# sent once the end has begun. What remains: a name that resolves slowly, or several addresses that are tried in turn,
+# may make one that had begun take longer.
 _RENEWALS_END_WITHIN = 16.0
 
 

@@ -49,7 +49,7 @@ class Tools:
     Attributes:
         renewals: those under way. AWS may have spent a refresh token whose successor is not in the file yet, so the
             daemon must not end before they do.
-        stopping: no renewal begins any more.
+        stopping: no renewal is sent to AWS any more.
         stays: the process goes on after an answer, and can hold what cannot be written down.
     """
 
@@ -316,6 +316,7 @@ class Keeper:
                     held=held,
                     rejected=rejected,
                     stays=tools.stays,
+                    may_send=lambda: not tools.stopping,
                 )
                 if outcome.result is renewal.Result.ADOPTED and outcome.token is not None:
                     return outcome, renewal.known_lifetime(tools.records, self.session.cache_key, outcome.token)

@@ -523,6 +523,22 @@ def test_lock_that_another_process_holds(machine: Machine, monkeypatch: pytest.M
     assert refreshes(machine) == 0
 
 
+def test_nothing_is_sent_any_more_once_the_lock_is_had_too_late(machine: Machine) -> None:
+    machine.log_in()
+    before = machine.token()
+    machine.hands.forward(3000)
+    stopping = False
+    with ThreadPoolExecutor(1) as pool:
+        with machine.cache.lock("corp"):
+            ours = pool.submit(renew, machine, may_send=lambda: not stopping)
+            stopping = True
+        with pytest.raises(CredhelperError, match="stopped before AWS was asked"):
+            ours.result(10)
+    assert refreshes(machine) == 0
+    assert machine.token() == before
+    assert renew(machine).result is Result.RENEWED
+
+
 def test_secrets_are_in_no_repr(machine: Machine, full_disk: pytest.MonkeyPatch) -> None:
     machine.log_in()
     machine.hands.forward(3000)

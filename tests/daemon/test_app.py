@@ -472,6 +472,27 @@ async def test_renewal_under_way_is_not_lost(
     assert inside.app._tools.renewals == set()
 
 
+async def test_renewal_that_waits_for_the_token_s_lock_is_not_sent_once_the_end_has_begun(
+    machine: Machine, tripwire: BlockBuster, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "credhelper")
+    inside = Inside(machine)
+    assert await inside.start()
+    before, lock = machine.token(), machine.cache.lock("corp")
+    await asyncio.to_thread(lock.__enter__)
+    try:
+        machine.hands.forward(2500)
+        await inside.turn()
+        await inside.until(lambda: inside.keeper.renewing)
+        inside.app._stop_soon()
+        await inside.until(lambda: "waiting for the renewals" in caplog.text)
+    finally:
+        await asyncio.to_thread(lock.__exit__, None, None, None)
+    await inside.until(lambda: inside.ended)
+    assert inside.calls("CreateToken") == 0
+    assert machine.token() == before
+
+
 async def test_renewal_that_hangs_does_not_hold_up_the_end_for_ever(
     machine: Machine, tripwire: BlockBuster, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
