@@ -257,10 +257,15 @@ class Keeper:
         self._attempts = 0
 
     async def forget(self) -> None:
-        """Drop what is known; the next look finds what is there. What is nowhere else is written down first."""
+        """Drop what is known; the next look finds what is there. What is nowhere else is written down first, or kept
+        where it cannot be."""
         if self._unsaved is not None and self._renewing is not None:
             await asyncio.wait({self._renewing})  # it has the lock, and perhaps a successor
-        await self.save_at_last()
+        problem = await self._save()
+        if problem is not None and self._unsaved is not None:
+            self.remarks.kept(problem)
+            self._signature = None
+            return
         self._found = self._unsaved = self._signature = self._spent = None
         self._dead.clear()
         self._reset()
@@ -335,16 +340,22 @@ class Keeper:
             self._retry("the renewal failed in an unforeseen way; see the daemon's log")
 
     async def save_at_last(self) -> None:
-        """Before it is dropped: write down a renewed token that could not be written when it came."""
+        """Before the daemon ends: write down a renewed token that could not be written when it came."""
+        problem = await self._save()
+        if problem is not None:
+            self.remarks.lost(problem)
+
+    async def _save(self) -> str | None:
+        """Write down what is unsaved, if the file still holds what it replaced; why that cannot be done."""
         held, cache = self._unsaved, self._tools.cache
         if held is None:
-            return
+            return None
         try:
             await self._tools.calls.aside(lambda: renewal.save(self.session, held, cache=cache))
         except CredhelperError as error:
-            self.remarks.lost(str(error))
-        else:
-            self._unsaved = None
+            return str(error)
+        self._unsaved = None
+        return None
 
     def _ended(self, outcome: renewal.Outcome, lifetime: float) -> None:
         token = outcome.token

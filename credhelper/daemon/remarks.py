@@ -29,6 +29,7 @@ class Remarks:
         self._renewal, self._reading, self._fetching = Trouble(), Trouble(), Trouble()
         self._by_aws = False
         self._save_failure: str | None = None
+        self._kept = False
         self._fetch_failure: str | None = None
         self._fetch_failed_at = 0.0
 
@@ -60,12 +61,19 @@ class Remarks:
     def unsaved(self, problem: str, *, still: bool) -> None:
         """A renewed token cannot be written; `still` where that was so before."""
         if not still:
+            self._kept = False
             _LOG.error("session %s: the renewed token cannot be saved: %s", self._name(), problem)
         self._save_failure = problem.partition(". ")[0]
 
     def saved(self) -> None:
         """It has been written after all."""
         _LOG.info("session %s: the token file can be written again", self._name())
+
+    def kept(self, problem: str) -> None:
+        """It was to be dropped, and cannot be written even now."""
+        if not self._kept:
+            _LOG.warning("session %s: the renewed token is kept until it can be saved: %s", self._name(), problem)
+        self._kept = True
 
     def lost(self, problem: str) -> None:
         """It will never be."""

@@ -320,6 +320,48 @@ async def test_secrets_are_not_dropped_before_a_renewed_token_is_saved(
     await inside.until(lambda: inside.keeper.renewals == 2)
 
 
+@pytest.mark.parametrize("how", ["forget", "signal"])
+async def test_renewed_token_that_cannot_be_saved_is_not_dropped(
+    inside: Inside, hands: Hands, full: pytest.MonkeyPatch, log: pytest.LogCaptureFixture, how: str
+) -> None:
+    before = inside.machine.token()
+    await renewed_but_unsaved(inside)
+    found, held = inside.keeper.found, inside.keeper._unsaved
+    for _ in range(2):
+        if how == "forget":
+            assert (await inside.ask("forget"))[0] == 0
+        else:
+            os.kill(os.getpid(), signal.SIGUSR1)
+            await inside.until(lambda: lines(log, "is kept until it can be saved: the disk is full"))
+            await inside.turn()
+        assert (inside.keeper.found, inside.keeper._unsaved) == (found, held)
+        assert inside.state == "active"
+    assert lines(log, "is kept until it can be saved: the disk is full") == 1
+    assert lines(log, "is lost") == 0
+    full.undo()
+    hands.forward(11)
+    await inside.turn()
+    await inside.until(lambda: inside.machine.token() != before)
+    await inside.until(lambda: not inside.keeper.indispensable)
+    hands.forward(2500)  # and the refresh token is the good one
+    await inside.turn()
+    await inside.until(lambda: inside.keeper.renewals == 2)
+
+
+async def test_renewed_token_that_cannot_be_saved_goes_with_a_logout(
+    inside: Inside, full: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> None:
+    await renewed_but_unsaved(inside)
+    inside.machine.token_file.unlink()
+    assert (await inside.ask("forget", key="corp"))[0] == 0
+    assert inside.keeper.found is None
+    assert inside.keeper._unsaved is None
+    assert lines(log, "is kept") == lines(log, "is lost") == 0
+    full.undo()
+    await inside.turn()
+    assert not inside.machine.token_file.exists()
+
+
 async def test_renewed_token_outlasts_a_config_that_misses_its_session_for_a_moment(
     inside: Inside, hands: Hands, full: pytest.MonkeyPatch
 ) -> None:
