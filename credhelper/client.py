@@ -633,8 +633,11 @@ def try_lock(fd: int) -> bool:
 
 
 def unlock(fd: int) -> None:
-    """Let go of what `try_lock` has locked."""
-    posix.lockf(fd, posix.F_ULOCK, 0)
+    """Let go of what `try_lock` has locked, in whichever of the two ways. Closing it does so at the latest."""
+    try:  # noqa: SIM105 - contextlib is a pure-Python module
+        posix.lockf(fd, posix.F_ULOCK, 0)
+    except OSError:
+        pass
     if "fcntl" in sys.modules:
         sys.modules["fcntl"].flock(fd, 8)  # LOCK_UN
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import json
 import os
@@ -790,6 +791,25 @@ def test_make_folder(home: Path) -> None:
     (home / "f").write_bytes(b"")
     with pytest.raises(OSError, match="Not a directory"):
         client.make_folder(os.fsencode(home / "f" / "g"))
+
+
+def test_lock_of_the_home_folder_is_let_go_though_the_other_way_fails(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.EBADF, "no such lock")
+
+    mine, another = (os.open(home, os.O_RDONLY) for _ in range(2))
+    try:
+        assert client.try_lock(mine)
+        assert not client.try_lock(another)
+        with monkeypatch.context() as patch:
+            patch.setattr(posix, "lockf", refused)
+            client.unlock(mine)
+        assert client.try_lock(another)
+    finally:
+        os.close(mine)
+        os.close(another)
 
 
 def test_reader_that_went_away(tmp_path: Path) -> None:
