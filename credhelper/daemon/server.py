@@ -69,7 +69,7 @@ class Server:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            if _peer_uid(writer.get_extra_info("socket")) == os.geteuid():
+            if _is_ours(writer.get_extra_info("socket")):
                 await self._answer(reader, writer)
         except asyncio.CancelledError:
             # The end of the daemon: what was not read by now never is. Not raised: asyncio would log it as an error.
@@ -192,6 +192,14 @@ async def _hang_up(writer: asyncio.StreamWriter) -> None:
 
 def _more_time(writer: asyncio.StreamWriter, seconds: float) -> None:
     writer.write(client.encode_reply(client.WAIT, f"{seconds:.1f}".encode()))
+
+
+def _is_ours(sock: socket.socket) -> bool:
+    """Whether a process of our user is at the other end; macOS does not say of one that has gone."""
+    try:
+        return _peer_uid(sock) == os.geteuid()
+    except OSError:
+        return False
 
 
 def _peer_uid(sock: socket.socket) -> int:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import random
 import socket
@@ -189,6 +190,19 @@ async def test_another_user_gets_nothing(inside: Inside, processes: Processes) -
     output, _ = await asyncio.to_thread(process.communicate, timeout=30)
     assert output == "turned away\n"
     assert inside.calls("GetRoleCredentials") == 0
+
+
+async def test_caller_of_whom_the_kernel_does_not_tell_gets_nothing(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def gone(_: socket.socket) -> int:
+        raise OSError(errno.ENOTCONN, "not connected")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server, "_peer_uid", gone)
+        assert await left_alone(inside, b"") == b""
+    assert "unforeseen" not in caplog.text
+    assert await inside.got()
 
 
 def test_peer_of_a_socket_is_asked_for_its_uid() -> None:
