@@ -74,18 +74,17 @@ class Agent:
     def listening_process(self) -> int | None:
         """The process id of the daemon whose socket it is, told by the kernel: it need not answer, and may hang.
 
+        Looked at is the recorded address alone, or where the rule says if none is recorded: at that of the rule
+        another home's daemon may listen.
+
         None where nobody of this user listens there, or it runs in another pid namespace (a container).
         """
-        deadline = time.monotonic() + 1.0
-        for address in client.addresses(self._environ, self._home, os.geteuid()):
-            try:
-                with contextlib.closing(client.connect(address, os.geteuid(), deadline)) as sock:
-                    return _peer_pid(sock) or None
-            except client.Absent:
-                continue
-            except client.Broken:
-                return None
-        return None
+        address = client.addresses(self._environ, self._home, os.geteuid())[0]
+        try:
+            with contextlib.closing(client.connect(address, os.geteuid(), time.monotonic() + 1.0)) as sock:
+                return _peer_pid(sock) or None
+        except (client.Absent, client.Broken, OSError):
+            return None
 
     @contextlib.contextmanager
     def login_lease(self, key: str, waiting: Callable[[], None] = lambda: None) -> Iterator[bool]:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,21 @@ def test_broken_daemon(agent: Agent, serve: Serve, raw: bytes) -> None:
 def test_request_that_cannot_be_sent(agent: Agent) -> None:
     with pytest.raises(CredhelperError, match="NUL"):
         agent.call("forget", session="a\0b")
+
+
+def test_listener_of_which_the_kernel_does_not_tell(
+    agent: Agent, runtime_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_: socket.socket) -> int:
+        raise OSError(errno.ENOTCONN, "not connected")
+
+    assert agent.listening_process() is None
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(runtime_folder / SOCKET))
+        sock.listen()
+        assert agent.listening_process() == os.getpid()
+        monkeypatch.setattr(agent_module, "_peer_pid", gone)
+        assert agent.listening_process() is None
 
 
 @pytest.mark.parametrize(("payload", "ours"), [(b"granted", True), (b"ended", False)])

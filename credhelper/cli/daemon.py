@@ -109,10 +109,9 @@ def _stop(paths: Paths, timeout: float = _PATIENCE) -> bool:
     agent = Agent(paths)
     process = _process(paths, agent)
     try:
-        agent.call("stop")
-    except DaemonUnavailable as error:
-        if isinstance(error.__cause__, client.Absent):
+        if not _ask_to_stop(paths, agent, timeout):
             return False
+    except DaemonUnavailable:
         if process is None:
             raise
         _end(paths, process, timeout)
@@ -135,6 +134,36 @@ def _stop(paths: Paths, timeout: float = _PATIENCE) -> bool:
     return True
 
 
+def _ask_to_stop(paths: Paths, agent: Agent, timeout: float) -> bool:
+    """Ask the daemon to stop; False where none runs. One that is about to listen, or to end, is waited for.
+
+    Raises DaemonUnavailable.
+    """
+    asked = time.monotonic()
+    told = False
+    while True:
+        try:
+            agent.call("stop")
+        except DaemonUnavailable as error:
+            if not isinstance(error.__cause__, client.Absent):
+                raise
+        else:
+            return True
+        if singleton.is_free(paths):
+            return False
+        waited = time.monotonic() - asked
+        if waited > timeout:
+            raise DaemonUnavailable(
+                f"a daemon holds the lock {paths.daemon_lock} and cannot be reached",
+                'Find it with `pgrep -f "credhelper daemon run"`, also in a container that shares this home folder, '
+                "and end it",
+            )
+        if waited > _TELL_AFTER and not told:
+            tell("Waiting for a daemon that is starting or ending …")
+            told = True
+        time.sleep(0.05)
+
+
 def _gone(paths: Paths, process: psutil.Process | None) -> bool:
     """Whether the daemon has ended: nobody has the lock, or a successor has it and this process is no more."""
     if singleton.is_free(paths):
@@ -150,7 +179,7 @@ def _gone(paths: Paths, process: psutil.Process | None) -> bool:
 
 
 def _process(paths: Paths, agent: Agent) -> psutil.Process | None:
-    """The daemon's process: one of this user that listens at the daemon's socket, and runs our command."""
+    """The daemon's process: one of this user and home that listens at the daemon's socket, and runs our command."""
     import psutil  # noqa: PLC0415 - for some verbs only
 
     pid = None if singleton.is_free(paths) else agent.listening_process()
@@ -158,9 +187,27 @@ def _process(paths: Paths, agent: Agent) -> psutil.Process | None:
         return None
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
-        if process.uids().effective == os.geteuid() and _is_our_command(process.cmdline()):
+        ours = process.uids().effective == os.geteuid() and _is_our_command(process.cmdline())
+        if ours and _serves(process, paths):
             return process
     return None
+
+
+def _serves(process: psutil.Process, paths: Paths) -> bool:
+    """Whether it is the daemon of our home. Raises psutil.Error.
+
+    Its environment says so, where that may be read (a daemon lets root alone do so). Else it is so where an address
+    is recorded: whoever has the lock wrote it. Without a record we have asked at an address that all homes share.
+    """
+    import psutil  # noqa: PLC0415
+
+    try:
+        home = process.environ().get("HOME", "")
+    except psutil.AccessDenied:
+        return paths.address_record.exists()
+    with contextlib.suppress(OSError):
+        return paths.home.samefile(home)
+    return False
 
 
 def _is_our_command(line: list[str]) -> bool:

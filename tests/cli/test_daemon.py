@@ -262,6 +262,53 @@ def test_command_lines_of_a_daemon(line: str, *, ours: bool) -> None:
     assert daemon_command._is_our_command(line.split()) is ours
 
 
+def test_lock_of_a_daemon_that_cannot_be_reached(paths: Paths, capsys: pytest.CaptureFixture[str]) -> None:
+    lock = singleton.Singleton(paths)
+    assert lock.acquire()
+    with pytest.raises(DaemonUnavailable, match=r"holds the lock .* and cannot be reached") as caught:
+        daemon_command._stop(paths, timeout=0.1)
+    assert "pgrep" in (caught.value.remedy or "")
+    lock.release()
+    assert not daemon_command._stop(paths)
+    assert capsys.readouterr().err == ""
+
+
+def test_daemon_that_is_ending_is_waited_for(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody listens any more, and the lock is still held for a while."""
+    monkeypatch.setattr(daemon_command, "_TELL_AFTER", 0.0)
+    looks = iter([False, False, False, True])
+    monkeypatch.setattr(singleton, "is_free", lambda _: next(looks))
+    assert not daemon_command._stop(paths)
+    assert capsys.readouterr().err == "Waiting for a daemon that is starting or ending …\n"
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_daemon_of_another_home_is_left_alone(
+    paths: Paths, daemon: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, readable: bool
+) -> None:
+    """It listens where the rule says; ours holds its lock, and its record is gone."""
+    if not readable:
+        monkeypatch.setattr(psutil.Process, "environ", denied)
+    assert daemon_command._process(paths, daemon) is not None
+    other = tmp_path / "other"
+    other.mkdir()
+    theirs = Paths(home=other)
+    lock = singleton.Singleton(theirs)
+    assert lock.acquire()
+    assert Agent(theirs).listening_process() == daemon.listening_process()
+    assert daemon_command._process(theirs, Agent(theirs)) is None
+    lock.publish(str(tmp_path / "run" / "agent.sock"))  # where nobody is
+    assert Agent(theirs).listening_process() is None
+    lock.release()
+
+
+def denied(process: psutil.Process) -> dict[str, str]:
+    """As the kernel answers who is not root."""
+    raise psutil.AccessDenied(process.pid)
+
+
 def test_process_that_is_no_daemon_is_left_alone(paths: Paths, runtime_folder: Path) -> None:
     """This one: it has the lock and listens, and does not run our command."""
     address = runtime_folder / "credhelper" / "agent.sock"
