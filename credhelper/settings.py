@@ -146,10 +146,12 @@ def _proxies(table: Mapping[str, Any]) -> dict[str, str] | None:
     return {"https": proxy, "http": proxy}
 
 
-def record_network(paths: Paths, environ: Mapping[str, str]) -> None:
+def record_network(paths: Paths, environ: Mapping[str, str]) -> list[str]:
     """Keep the proxy and CA bundle of a person's own environment for the daemon.
 
-    Raises ConfigError for a proxy that cannot be one, CredhelperError where nothing can be written.
+    Returns what is to be said of it: a proxy for plain http that cannot be one is left out; AWS is asked by https.
+
+    Raises ConfigError for a proxy for https that cannot be one, CredhelperError where nothing can be written.
 
     Loopback endpoints are reached directly whatever is recorded here. A proxy's address may hold a password.
     """
@@ -161,11 +163,17 @@ def record_network(paths: Paths, environ: Mapping[str, str]) -> None:
         name = named(names)
         return environ[name] if name else None
 
-    proxies = {
-        scheme: check_proxy(environ[name], name)
-        for scheme, names in _PROXY_VARIABLES.items()
-        if (name := named(names))
-    }
+    proxies, left_out = {}, []
+    for scheme, names in _PROXY_VARIABLES.items():
+        name = named(names)
+        if name is None:
+            continue
+        try:
+            proxies[scheme] = check_proxy(environ[name], name)
+        except ConfigError as error:
+            if scheme == "https":
+                raise
+            left_out.append(f"{error.message}; it is left out")
     content = {
         "proxies": proxies or None,
         "ca_bundle": first(_BUNDLE_VARIABLES),
@@ -175,11 +183,12 @@ def record_network(paths: Paths, environ: Mapping[str, str]) -> None:
     record = paths.state / "network.json"
     try:
         if files.read_bytes(record) == data:
-            return
+            return left_out
     except FileNotFoundError:
         if not any(content.values()):
-            return
+            return left_out
     files.replace(record, data)
+    return left_out
 
 
 def recorded_network(paths: Paths) -> Network:

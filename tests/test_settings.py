@@ -182,6 +182,17 @@ def test_proxy_that_cannot_be_one_is_not_recorded(paths: Paths, address: str) ->
         load(paths)
 
 
+@pytest.mark.parametrize("https", [{}, {"https_proxy": "http://p:1"}])
+def test_proxy_that_nobody_needs_is_left_out(paths: Paths, https: dict[str, str]) -> None:
+    said = settings.record_network(
+        paths, {"http_proxy": "socks5://u:secretpw@p:1080", "AWS_CA_BUNDLE": "/ca", **https}
+    )
+    assert said == ["http_proxy is no address of an HTTP proxy; it is left out"]
+    proxies = {"https": "http://p:1"} if https else None
+    assert settings.recorded_network(paths) == Network(proxies=proxies, ca_bundle="/ca")
+    assert settings.record_network(paths, https) == []
+
+
 def test_a_record_of_before_no_proxy_is_understood(paths: Paths) -> None:
     paths.state.mkdir(parents=True)
     (paths.state / "network.json").write_bytes(b'{"proxies": null, "ca_bundle": "/ca"}')

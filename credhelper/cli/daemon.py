@@ -71,7 +71,8 @@ def _record(paths: Paths) -> None:
 
     paths.check_owner()
     no_core_dumps()  # a proxy's address may hold a password
-    settings.record_network(paths, os.environ)
+    for notice in settings.record_network(paths, os.environ):
+        complain(notice)
 
 
 def _start(paths: Paths) -> None:

@@ -90,7 +90,8 @@ class Login:
 
     def run(self, method: Method, *, open_browser: bool, force: bool) -> None:
         """Log in where that is needed, and say how things stand. Raises CredhelperError."""
-        settings.record_network(self._desk.paths, self._desk.environ)
+        for notice in settings.record_network(self._desk.paths, self._desk.environ):
+            complain(notice)
         self._remember_config()
         self._start_daemon()
         if not force and self._is_logged_in():

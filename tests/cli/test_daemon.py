@@ -125,6 +125,13 @@ def test_proxy_that_cannot_be_one(paths: Paths, daemon: Agent, verb: str) -> Non
     assert not (paths.state / "network.json").exists()
 
 
+def test_proxy_that_nobody_needs_stops_nothing(paths: Paths) -> None:
+    done = credhelper("daemon", "start", HTTPS_PROXY="http://proxy:1", http_proxy="socks5://u:secretpw@p:1080")
+    assert (done.returncode, done.stdout) == (0, "The daemon is running.\n")
+    assert done.stderr == "credhelper: http_proxy is no address of an HTTP proxy; it is left out\n"
+    assert json.loads((paths.state / "network.json").read_bytes())["proxies"] == {"https": "http://proxy:1"}
+
+
 @pytest.mark.parametrize("verb", ["start", "restart"])
 def test_missing_helper_is_brought_back(paths: Paths, daemon: Agent, verb: str) -> None:
     assert credhelper("daemon", verb).stderr == ""
