@@ -7,6 +7,7 @@ import zlib
 
 from credhelper.aws.config import Document, Edit, disable, enable, parse_config, parse_helper_line, profiles_of
 from credhelper.aws.config.document import strip_inline_comment
+from credhelper.errors import ConfigError
 from fuzz import configs
 
 MAX_LEN = 400
@@ -29,7 +30,11 @@ def check(data: bytes, *, force: bool, ours: bool = True, others: bool = True) -
 
     Where marks of ours stand in it already, in whatever order and company, no more than that it costs nobody a line.
     """
-    edit = _enable(data, force=force)
+    try:
+        edit = _enable(data, force=force)
+    except ConfigError:
+        assert configs.as_botocore(data) is None, "a config that other clients read is refused"
+        return
     assert lost(data, edit.data, exact=_MARK not in data) == []
     undone = disable(edit.data, None)
     if _MARK in data:

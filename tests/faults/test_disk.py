@@ -98,8 +98,8 @@ async def test_token_whose_writing_breaks_off(
     assert await reason(inside) == "renews itself"
     saved = f"{machine.token_file} cannot be written: No space left on device; it is as it was"
     assert [line.partition(". ")[0] for line in lines(log)] == [
-        f"session corp: the renewed token cannot be saved: {saved}",
         "session corp: token renewed by us",
+        f"session corp: the renewed token cannot be saved: {saved}",
         "session corp: the token file can be written again",
     ]
 

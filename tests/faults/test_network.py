@@ -345,26 +345,25 @@ def test_whoami_command(terminal: Terminal, keys: None) -> None:
     assert ROLE in result.out
 
 
+# Our own machine is reached without a proxy; so it is asked for another one, whom it cannot reach.
+ELSEWHERE = "https://elsewhere.invalid"
+REFUSED = "AWS cannot be reached: the proxy refused"
+
+
 @pytest.mark.parametrize("how", REFUSALS)
 def test_whoami_through_a_proxy(terminal: Terminal, keys: None, proxy: Proxy, how: str) -> None:
-    terminal.patch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+    terminal.patch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+    terminal.patch.setenv("AWS_ENDPOINT_URL_STS", ELSEWHERE)
     proxy.answer = REFUSALS[how][0]
     if proxy.answer is not None:
         proxy.start()
     result = terminal.run("whoami", "dev")
     assert (result.code, result.out) == (1, "")
     one_clear_message(result.err)
-    assert ("AWS cannot be reached (ProxyConnectionError)" if proxy.answer is None else STRANGE) in result.err
-    if proxy.answer is None:
-        proxy.start()
-    proxy.answer = None
+    assert "AWS cannot be reached (ProxyConnectionError)" in result.err
+    assert (proxy.connections >= 1) is (proxy.answer is not None)
+    terminal.patch.setenv("AWS_ENDPOINT_URL_STS", terminal.standin.url)
     assert terminal.run("whoami", "dev").code == 0
-    assert proxy.connections >= 1
-
-
-# Our own machine is reached without a proxy; so it is asked for another one, whom it cannot reach.
-ELSEWHERE = "https://elsewhere.invalid"
-REFUSED = "AWS cannot be reached: the proxy refused"
 
 
 @pytest.mark.parametrize("how", REFUSALS)

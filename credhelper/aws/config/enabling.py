@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 
 from credhelper.aws.config import markers
 from credhelper.aws.config.added_sections import with_sections
+from credhelper.aws.config.disabling import disable
 from credhelper.aws.config.document import Line, LineKind, is_property_name, strip_inline_comment
 from credhelper.aws.config.edit import PROCESS, Edit, Editor, Group
 from credhelper.aws.config.helper_line import HelperLine, format_helper_line, parse_helper_line
 from credhelper.aws.config.reader import STATIC_KEYS, ConfigFile, SessionNames, parse_config, session_of
+from credhelper.errors import ConfigError
 from credhelper.model import Session
 
 
@@ -35,10 +37,18 @@ def enable(
         credentials: the credentials file, whose static keys would win over the helper.
         force: also take a `credential_process` that is not ours out of force.
 
-    Raises UsageError for a name that the config lacks, ConfigError where `helper` cannot stand in a config file.
+    Raises UsageError for a name that the config lacks, ConfigError where `helper` cannot stand in a config file, or
+    where what is in the file could not be given back to the byte.
     """
     static = credentials.profiles if isinstance(credentials, ConfigFile) else credentials
-    return _Enable(parse_config(data), helper, static, force=force).run(names)
+    edit = _Enable(parse_config(data), helper, static, force=force).run(names)
+    # Nobody can foresee each way in which a damaged file hangs together; so the promise is tried before it is given.
+    if edit.changed and markers.PREFIX.encode() not in data and disable(edit.data, None).data != data:
+        raise ConfigError(
+            "the lines of this config hang together in a way that `disable` could not give back to the byte",
+            "Look for a line that is no `key = value`, or that is indented by mistake; correct it, then try again",
+        )
+    return edit
 
 
 class _Enable(Editor):

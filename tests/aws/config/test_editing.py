@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from credhelper.aws.config import Edit, disable, enable, parse_config, parse_credentials, profiles_of
-from credhelper.errors import UsageError
+from credhelper.errors import ConfigError, UsageError
 
 HELPER = "/home/b/.local/share/credhelper/credential-process"
 SESSION = b"""
@@ -351,3 +353,10 @@ def test_what_is_enabled_already() -> None:
     enabled = _enable(NAMED + SESSION).data
     again = _enable(enabled)
     assert (again.data, again.unchanged) == (enabled, [("a", "it is enabled already")])
+
+
+def test_what_could_not_be_given_back_to_the_byte_is_refused() -> None:
+    """No client reads this file: in one profile a value goes on in a line that is indented less than its key."""
+    case = Path(__file__).parents[3] / "fuzz/cases/editor/continuation-indented-less-than-its-property"
+    with pytest.raises(ConfigError, match="give back to the byte"):
+        _enable(case.read_bytes(), force=True)
