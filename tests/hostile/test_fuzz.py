@@ -1,4 +1,4 @@
-"""The fuzzer over every target, 100,000 inputs each (a quarter where each costs most), from the same seed in each run.
+"""The fuzzer over every target, 100,000 inputs each (a quarter where each costs most), from the same seed each time.
 
 `python -m fuzz` takes another seed each time. The targets share the machine's processors from the first test on; each
 test waits for its own.
