@@ -19,6 +19,8 @@ INPUTS = 100_000
 # Seconds for one input, and MiB for the process; both a hundred times what the slowest needs.
 _HANG = 10
 _MEMORY = 1024
+# Characters of what a failed run printed: the error and how it came to it, not the thousand lines of progress before.
+_LAST_WORDS = 4000
 # Seconds for one target, unless told otherwise.
 LONGEST = 7200.0
 
@@ -32,7 +34,7 @@ class Outcome:
         seconds: it took.
         coverage: branches of the package that some input reached.
         findings: files that it wrote: an input that failed, hung or ate memory.
-        output: its last words.
+        output: its last words, where it failed.
     """
 
     target: str
@@ -95,7 +97,7 @@ def run(name: str, inputs: int, seed: int, findings: Path, longest: float = LONG
         time.monotonic() - started,
         int(coverage[-1]) if coverage else 0,
         found,
-        output if done.returncode else "",
+        output[-_LAST_WORDS:] if done.returncode else "",
     )
 
 
@@ -147,7 +149,7 @@ def main() -> int:
         )
         if outcome.output or outcome.findings:
             failed = True
-            print(outcome.output[-4000:], file=sys.stderr)
+            print(outcome.output, file=sys.stderr)
             for path in outcome.findings:
                 print(f"kept: {path}")
     return int(failed)

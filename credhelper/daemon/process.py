@@ -9,6 +9,7 @@ import logging.handlers
 import os
 import resource
 import signal
+import stat
 import sys
 import threading
 import time
@@ -170,6 +171,9 @@ def reset_signals() -> None:
 class _LogFile(logging.handlers.RotatingFileHandler):
     """A log that is written where it can be found, also after its folder was removed."""
 
+    def _open(self) -> Any:
+        return open(self.baseFilename, "a", encoding=self.encoding, opener=_open_regular)
+
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 - the base class names it
         if not self._is_there():
             with contextlib.suppress(CredhelperError):
@@ -187,6 +191,15 @@ class _LogFile(logging.handlers.RotatingFileHandler):
             return False
         except OSError:
             return True  # it could not be opened anew either
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Open a file and nothing else: a FIFO would be waited at. Raises CredhelperError, OSError."""
+    fd = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise CredhelperError(f"{path} is not a regular file", "Move it away")
+    return fd
 
 
 class _Formatter(logging.Formatter):

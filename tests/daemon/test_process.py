@@ -556,6 +556,20 @@ def test_asyncio_s_errors_are_in_the_log(paths: Paths) -> None:
     assert "ERROR Task exception was never retrieved" in paths.log.read_text()
 
 
+@pytest.mark.parametrize("read", [False, True])
+def test_fifo_in_the_log_s_place_is_named_and_not_waited_at(paths: Paths, read: bool) -> None:
+    paths.state.mkdir(parents=True)
+    os.mkfifo(paths.log)
+    reader = os.open(paths.log, os.O_RDONLY | os.O_NONBLOCK) if read else None
+    try:
+        with pytest.raises(CredhelperError, match=r"daemon\.log"):
+            daemon_process.start_log(paths, foreground=False)
+    finally:
+        if reader is not None:
+            os.close(reader)
+        paths.log.unlink()
+
+
 def test_helper_of_another_installation_is_left_alone(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = machine.paths.helper.read_bytes()
     theirs = ours.replace(b"'-P'", b"'-s', '-P'").replace(b"# credhelper", b"# an older credhelper")

@@ -101,18 +101,25 @@ class _Enable(Editor):
         if isinstance(plan, str):
             leave_out.append((name, plan))
             return
+        changed = False
         for group, line in plan:
             self.used[line.session] = self.found[line.session]
-            self.rewrite(group, line)
+            changed |= self.rewrite(group, line)
             if len(line.account_id) != 12 or not line.account_id.isdigit():
                 self.edit.warnings.append(f"{name}: {line.account_id!r} is not a 12-digit account id")
-        self.edit.changed.append(name)
+        self.done(name, changed=changed)
+
+    def done(self, name: str, *, changed: bool) -> None:
+        if changed:
+            self.edit.changed.append(name)
+        else:
+            self.edit.unchanged.append((name, "it is enabled already"))
         self.warn_of_static(name)
 
     def in_order(self, groups: list[Group]) -> bool:
         """Whether the profile is enabled, and nothing has happened since that calls for more than a new path."""
-        if any(group.live or group.stray or (group.foreign and group.old) for group in groups):
-            return False  # a foreign process goes only where there are sso_* lines to go with it
+        if any(group.live or group.stray or group.foreign for group in groups):
+            return False
         lines = [at for group in groups for at in (*group.ours, *(at for _, at in group.added))]
         helpers = [self.helper_line(self.lines[at]) for at in lines]
         return bool(helpers) and all(helper and self.session(helper.session) for helper in helpers)
@@ -136,7 +143,7 @@ class _Enable(Editor):
             return whole
         found: list[tuple[Group, HelperLine]] = []
         for group in groups:
-            if not (group.live or group.old):
+            if not (group.live or group.old or group.foreign):
                 continue
             line = self.target(everything | _remembered([group], self))
             if isinstance(line, str):
@@ -177,8 +184,8 @@ class _Enable(Editor):
         self.found[session.name] = session
         return HelperLine(self.helper, session.name, account, role)
 
-    def rewrite(self, group: Group, line: HelperLine) -> None:
-        """Take the group's lines out of force and make it say `line`."""
+    def rewrite(self, group: Group, line: HelperLine) -> bool:
+        """Take the group's lines out of force and make it say `line`. Returns whether that changes anything."""
         going = [*group.live, *group.foreign, *group.ours]
         self.drop(group.old, {self.lines[at].key for at in going})
         for at in group.stray:
@@ -187,15 +194,15 @@ class _Enable(Editor):
             self.out[start] = markers.out_of_force(self.lines[start].raw)
             self.each_continuation(start)
         if group.added:
-            for _, at in group.added:
-                self.set_helper(at, line)
-            return
-        place = min(group.live or [old.at for old in group.old])
+            set_now = [self.set_helper(at, line) for _, at in group.added]
+            return bool(going or group.stray) or any(set_now)
+        place = min(group.live or [old.at for old in group.old] or group.foreign)
         old_text = next((old.text for old in group.old if old.at == place), self.lines[place].text)
         indent = old_text[: len(old_text) - len(old_text.lstrip())]
         eol = self.eol_at(place)
         text = f"{indent}{PROCESS} = {format_helper_line(line)}"
         self.before[place] = markers.ADDED.encode() + eol + text.encode("utf-8", "surrogateescape") + eol
+        return True
 
     def each_continuation(self, start: int) -> None:
         for at in range(start + 1, len(self.lines)):
@@ -223,11 +230,7 @@ class _Enable(Editor):
                     changed |= self.set_helper(
                         at, HelperLine(self.helper, line.session, line.account_id, line.role_name)
                     )
-        if changed:
-            self.edit.changed.append(name)
-        else:
-            self.edit.unchanged.append((name, "it is enabled already"))
-        self.warn_of_static(name)
+        self.done(name, changed=changed)
 
     def warn_of_static(self, name: str) -> None:
         own = self.config.profiles.get(name, {})
