@@ -1,4 +1,4 @@
-"""The encoding of names in the helper line.
+"""Names: their encoding in the helper line, commands that hold them, and those that are like one another.
 
 The line is split by shlex, `sh -c`, `cmd /C` and a few home-made parsers. Names made of `A-Za-z0-9._-` stand as they
 are; in all others each byte outside that set (of the name in UTF-8) becomes `+XX`. The plus sign itself is outside
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
 
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _ENCODED = re.compile(r"(?:[A-Za-z0-9._-]|\+[0-9A-F]{2})+")
@@ -39,3 +40,10 @@ def command_for(verb: str, *names: str) -> str:
     """What a person types to do something to these names, quoted for their shell; a name may look like an option."""
     end = ["--"] if any(name.startswith("-") for name in names) else []
     return " ".join(["credhelper", verb, *end, *map(shlex.quote, names)])
+
+
+def nearest(name: str, known: Iterable[str], most: int = 1) -> list[str]:
+    """Those of the `known` names that somebody who typed `name` may have meant, the likeliest first."""
+    import difflib  # noqa: PLC0415 - only for a name that is not there
+
+    return difflib.get_close_matches(name, list(known), n=most, cutoff=0.5)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 
 from credhelper.aws.config import ConfigFile, profiles_of, read_config
@@ -13,6 +12,7 @@ from credhelper.aws.world import World
 from credhelper.core.clock import Clock
 from credhelper.errors import ConfigError, CredhelperError, TokenUnreadable, UsageError
 from credhelper.model import Profile, Session
+from credhelper.names import nearest
 from credhelper.paths import Paths
 
 
@@ -83,7 +83,7 @@ def is_left_out(name: str, paths: Paths, environ: Mapping[str, str]) -> bool:
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a name that is not there, with the nearest one that is."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    near = nearest(name, known)
     return UsageError(
         f"there is no {kind} {name!r}", f"Did you mean {near[0]!r}?" if near else "Run `credhelper status`"
     )

@@ -14,6 +14,7 @@ from typing import NoReturn, TextIO
 import click
 
 from credhelper import __version__, errors
+from credhelper.names import nearest
 from credhelper.terminal import paragraph
 
 # The verbs in the order of the help page, each with its line there, so that `--help` imports none of them.
@@ -51,9 +52,7 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            import difflib  # noqa: PLC0415 - only for a mistyped verb
-
-            near = difflib.get_close_matches(args[0], VERBS, n=1)
+            near = nearest(args[0], VERBS)
             if near:
                 raise click.UsageError(f"{error.message} Did you mean '{near[0]}'?", ctx) from error
             raise

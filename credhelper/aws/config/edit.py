@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +10,7 @@ from credhelper.aws.config.document import Document, Line, LineKind, Section, st
 from credhelper.aws.config.helper_line import HelperLine, parse_helper_line
 from credhelper.aws.config.reader import ConfigFile, section_values
 from credhelper.errors import UsageError
+from credhelper.names import nearest
 
 PROCESS = "credential_process"
 
@@ -84,7 +84,7 @@ class Editor:
             return list(self.sections)
         for name in names:
             if name not in self.sections:
-                near = difflib.get_close_matches(name, self.sections, n=3)
+                near = nearest(name, self.sections, most=3)
                 raise UsageError(
                     f"the config has no profile {name!r}",
                     f"Did you mean {' or '.join(near)}?" if near else "`credhelper status` lists those it has",
