@@ -115,6 +115,14 @@ class Terminal:
         self.type(line + "\r")
         return self.prompt(limit)
 
+    def start(self, line: str, limit: float = 20.0) -> None:
+        """Type a line and Enter; wait until it has begun to run.
+
+        Only then is what is typed next the program's own: an Enter that the line editor was sent is none for others.
+        """
+        self.type(line + "\r")
+        self._await(lambda: STARTED.encode() in self._shown[self._read_to :] or None, limit, "the line's start")
+
     def prompt(self, limit: float = 20.0) -> Output:
         """Wait for the next prompt. Its output is what was shown since the line was started.
 

@@ -30,7 +30,7 @@ def test_a_line_gives_exactly_its_output_and_status(world: World, tmp_path: Path
 def test_ctrl_c_and_typing(world: World, tmp_path: Path) -> None:
     with Terminal(bare_bash(world), world.env, tmp_path) as terminal:
         terminal.prompt()
-        terminal.type("cat\r")
+        terminal.start("cat")
         terminal.type("seen\r")
         terminal.wait_until(lambda screen: screen.count("seen") == 2)
         terminal.interrupt()
@@ -45,7 +45,8 @@ def test_the_session_ends_with_the_terminal(world: World, tmp_path: Path) -> Non
     with Terminal(bare_bash(world), world.env, tmp_path) as terminal:
         terminal.prompt()
         left = int(terminal.run("(trap '' HUP TERM; exec sleep 600) & echo $!").text.split()[-1])
-    assert not psutil.pid_exists(left)
+    # Whoever adopts orphans here may be slow to bury them.
+    assert not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE
 
 
 def test_programs_note_their_calls(world: World, tmp_path: Path) -> None:
