@@ -11,9 +11,9 @@ ROOT = Path(credhelper.__file__).parent
 # From the ground up; a room is a folder or a single file of the package.
 FLOORS = [
     {"client", "errors", "__init__"},
-    {"dates", "model", "names", "memory"},
+    {"dates", "model", "names", "memory", "private"},
     {"paths", "files", "endpoints", "terminal"},
-    {"settings", "agent"},
+    {"settings", "agent", "board"},
     {"resources"},
     {"core"},
     {"aws"},
