@@ -60,9 +60,12 @@ def _as_the_aws_cli(data: bytes, config: ConfigFile) -> None:
     both = {section.profile for section in config.document.sections if section.kind == "default"} and any(
         section.kind == "profile" and section.name == "default" for section in config.document.sections
     )
-    for kind, ours in (("profiles", config.profiles), ("sso_sessions", config.sessions)):
+    for kind, sections_of, ours in (
+        ("profiles", {"profile", "default"}, config.profiles),
+        ("sso_sessions", {"sso-session"}, config.sessions),
+    ):
         for name, values in theirs[kind].items():
-            headers = [s for s in config.document.sections if s.name == name]
+            headers = [s for s in config.document.sections if s.name == name and s.kind in sections_of]
             if not headers or (name == "default" and both):
                 continue
             assert name in ours, f"{name!r} is not seen"
