@@ -56,6 +56,12 @@ def seen_from(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, A
     }
 
 
+def look_at(session: Session, paths: Paths) -> Assessment:
+    """The state of one session as its token file alone shows it."""
+    cache, records = TokenCache(paths.token_cache, paths.locks), LoginRecords(paths.state / "logins")
+    return _report(session, cache, records, Clock().now(), Settings()).assessment
+
+
 def _role(profile: Mapping[str, Any]) -> tuple[str | None, ...]:
     return profile["session"], profile["account_id"], profile["role_name"]
 

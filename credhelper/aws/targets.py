@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 
+from credhelper.aws.choices import Choices
 from credhelper.aws.config import ConfigFile, profiles_of, read_config
 from credhelper.aws.readable import check_config
 from credhelper.aws.tokens import TokenCache
@@ -25,18 +26,26 @@ def resolve_session(name: str | None, environ: Mapping[str, str], paths: Paths) 
     check_config(paths, environ)
     world = World.of(paths, environ)
     sessions, profiles = world.sessions(), {profile.name: profile for profile in world.profiles()}
+
+    def behind(profile: str) -> Session:
+        with contextlib.suppress(ConfigError):
+            found = Choices.of(paths, environ).session(profile)
+            if found is not None:
+                return found
+        return _session_of(profiles[profile], world)
+
     if name is not None:
         found = next((session for session in sessions if session.name == name), None)
         if found is not None:
             return found
         if name in profiles:
-            return _session_of(profiles[name], world)
+            return behind(name)
         _check_complete(name, world)
         raise unknown("session or profile", name, [*(session.name for session in sessions), *profiles])
     chosen = chosen_profile(environ)
     if chosen:
         if chosen in profiles:
-            return _session_of(profiles[chosen], world)
+            return behind(chosen)
         raise unknown("profile (from AWS_PROFILE)", chosen, profiles)
     if len(sessions) == 1:
         return sessions[0]

@@ -22,6 +22,7 @@ VERBS = {
     "login": "Log in to a session in the browser, or with a device code.",
     "logout": "Log out on the server and forget tokens and credentials.",
     "status": "Show sessions and profiles with the time left.",
+    "use": "Work with a profile in this shell, or in new ones.",
     "whoami": "Show which identity a profile has.",
     "enable": "Let profiles get their credentials through credhelper.",
     "disable": "Give profiles back exactly as they were.",
@@ -30,7 +31,11 @@ VERBS = {
 }
 # What a full disk answers, a quota, a limit on the size of files, and a terminal that has gone.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
-_HIDDEN = {"credential-process": "Serve one helper call without the daemon."}
+_HIDDEN = {
+    "credential-process": "Serve one helper call without the daemon.",
+    "ensure": "Log in where the program that comes next needs it.",
+    "aws-sso-login": "Stand in for `aws sso login` where a managed profile is meant.",
+}
 
 
 class LazyGroup(click.Group):

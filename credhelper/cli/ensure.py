@@ -1,0 +1,54 @@
+"""`credhelper ensure`: log in just in time, before a program of AWS runs; what the shell hooks call when in doubt.
+
+It must never make things worse: whatever is wrong but the session, the program that comes after it says best.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import click
+
+from credhelper.aws.choices import Choices
+from credhelper.aws.targets import chosen_profile
+from credhelper.cli import need, tell
+from credhelper.errors import EXIT_OK
+from credhelper.model import Session
+from credhelper.paths import Paths
+from credhelper.terminal import printable
+
+
+@click.command(hidden=True)
+@click.option("--profile", help="As given to the program; else as the environment chooses.")
+def command(profile: str | None) -> int:
+    """Log in if the profile's session needs it and a person is there. Otherwise say and do nothing."""
+    if not need.can_ask():
+        return EXIT_OK
+    try:
+        found = find_need(profile, os.environ)
+    except Exception:  # noqa: BLE001 - nothing of ours may stand in the way of the program that comes next
+        return EXIT_OK
+    if found is None:
+        return EXIT_OK
+    paths, name, session, reason = found
+    tell(printable(f"credhelper: {name} needs a login to {session.name} ({reason}). Ctrl-C calls both off."))
+    need.log_in(session, paths, os.environ)
+    return EXIT_OK
+
+
+def find_need(profile: str | None, environ: Mapping[str, str]) -> tuple[Paths, str, Session, str] | None:
+    """The profile that the program will use, its session, and why that needs a login; None where it does not.
+
+    Raises CredhelperError where that cannot be found out.
+    """
+    if profile is None and environ.get("AWS_ACCESS_KEY_ID"):
+        return None  # those win over any profile that the environment names
+    paths = Paths.of(environ)
+    paths.check_owner()
+    name = profile or chosen_profile(environ) or "default"
+    session = Choices.of(paths, environ).session(name)
+    if session is None:
+        return None
+    reason = need.why_login(name, session, paths, environ)
+    return None if reason is None else (paths, name, session, reason)

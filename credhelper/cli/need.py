@@ -1,0 +1,85 @@
+"""Whether a session needs a login before a profile that uses it can be used; and that login, for what comes after."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from credhelper import board
+from credhelper.agent import Agent
+from credhelper.errors import CredhelperError, DaemonUnavailable
+from credhelper.model import Session
+from credhelper.paths import Paths
+
+# Seconds for the daemon to start, and to renew what has run out and can be renewed without a person.
+_STARTS_WITHIN = 4.0
+_RENEWS_WITHIN = 4.0
+_PAUSE = 0.05
+_LOGIN_NEEDED = {"expired", "logged_out"}
+
+
+def why_login(profile: str, session: Session, paths: Paths, environ: Mapping[str, str]) -> str | None:
+    """Why only a login makes the session usable; None where it can be used, renews itself, or nothing tells.
+
+    The board answers where it may be believed; else the daemon, which is started where none runs, so that the board
+    is kept from then on and what can be renewed is; else the token's file.
+
+    Args:
+        profile: one that uses the session, by which the board knows it.
+    """
+    entry = board.entry_of_profile(paths, profile, environ)
+    if entry is not None and entry.session == session.name and entry.needs_nothing(time.time()):
+        return None
+    agent = Agent(paths, environ)
+    with contextlib.suppress(DaemonUnavailable):
+        agent.start(_STARTS_WITHIN)
+    try:
+        known = _known(agent, session)
+    except CredhelperError:
+        known = None
+    if known is None:
+        from credhelper.aws.survey import look_at  # noqa: PLC0415 - the daemon has mostly done this work
+
+        found = look_at(session, paths)
+        return found.reason if found.login_needed else None
+    return str(known["reason"]) if known["state"] in _LOGIN_NEEDED else None
+
+
+def _known(agent: Agent, session: Session) -> dict[str, Any] | None:
+    """What the daemon says of the session, after a renewal that is due; None where it does not know it."""
+    deadline = time.monotonic() + _RENEWS_WITHIN
+    while True:
+        known = next(
+            (
+                entry
+                for entry in agent.status()["sessions"]
+                if (entry["name"], entry["start_url"]) == (session.name, session.start_url)
+            ),
+            None,
+        )
+        if known is None or known["state"] != "renewing" or time.monotonic() > deadline:
+            return known
+        time.sleep(_PAUSE)
+
+
+def can_ask() -> bool:
+    """Whether a person is there to log in: what they type is heard, and what they are told is seen."""
+    return os.isatty(0) and os.isatty(2)
+
+
+def log_in(session: Session, paths: Paths, environ: Mapping[str, str]) -> None:
+    """Log in to the session as `credhelper login` does, with all that is said on stderr: stdout is a program's.
+
+    Raises CredhelperError, KeyboardInterrupt.
+    """
+    from credhelper.cli import no_core_dumps  # noqa: PLC0415
+    from credhelper.cli.login import Login, choose_method  # noqa: PLC0415 - botocore, which is hardly ever needed
+
+    no_core_dumps()
+    with contextlib.redirect_stdout(sys.stderr):
+        method = choose_method(device=False, no_browser=False, environ=environ)
+        Login(session, paths, environ).run(method, open_browser=True, force=False)
