@@ -1,5 +1,321 @@
-# credhelper for fish: completion of commands and options.
-#   source /path/to/credhelper.fish
-if command -q credhelper
-    env _CREDHELPER_COMPLETE=fish_source credhelper | source
+# credhelper for fish 3.4 and newer. One line of config.fish:
+#
+#   credhelper hook fish | source        (or: source /path/to/credhelper.fish)
+#
+# - `credhelper use PROFILE` exports AWS_PROFILE; `use -` goes back, `use --unset` clears; `use` alone lets you choose.
+# - aws, cdk, terraform, tofu, sam, pulumi and eksctl log in first where their profile's session needs it. Another list:
+#   `set -g CREDHELPER_COMMANDS aws terraform` (empty: none). A function or alias of yours of such a name is left alone.
+# - Profile and time left, in a prompt of your own: `function fish_right_prompt; credhelper_prompt; end`. The variable
+#   CREDHELPER_SEGMENT holds the same without colours; for starship, export it: `set -gx CREDHELPER_SEGMENT`.
+#
+# What is known of the sessions stands in small files that the daemon keeps (credhelper/board.py). Builtins read them:
+# no process is started before a prompt. No universal variable is written.
+
+set -g __credhelper_command '@CREDHELPER@'
+string match -q '@*' -- $__credhelper_command; and set -g __credhelper_command credhelper
+
+function credhelper --description 'Stay logged in to AWS'
+    if test "$argv[1]" = use
+        __credhelper_use $argv[2..]
+    else
+        command $__credhelper_command $argv
+    end
+end
+
+function __credhelper_use
+    if contains -- --help $argv; or contains -- -h $argv
+        command $__credhelper_command use $argv
+        return
+    end
+    if test "$argv" = -
+        if not set -q __credhelper_previous
+            echo 'credhelper: no other profile was in use in this shell. Run: credhelper use NAME' >&2
+            return 1
+        end
+        set argv -- $__credhelper_previous
+    end
+    set -l name (command $__credhelper_command use --print $argv)
+    or return
+    if set -q name[1]; or contains -- --unset $argv
+        test -n "$AWS_PROFILE" -a "$AWS_PROFILE" != "$name"; and set -g __credhelper_previous $AWS_PROFILE
+        set -eg AWS_PROFILE
+        if set -q name[1]
+            set -gx AWS_PROFILE $name[1]
+        else if set -qU AWS_PROFILE
+            # A universal variable is the user's own: hide it in this shell.
+            set -gu AWS_PROFILE
+        end
+    end
+    return 0
+end
+
+# A script gets no more than that.
+status is-interactive; or return
+
+# --- the board ----------------------------------------------------------------------------------------------------
+
+set -g __credhelper_board ~/.local/state/credhelper/board
+
+# A file's date and its age give the time without a process, from fish 3.6.
+set -g __credhelper_clock date
+builtin path mtime --relative / &>/dev/null; and set -g __credhelper_clock builtin
+
+# Sets __credhelper_encoded to a name as the board's files have it (credhelper/names.py).
+function __credhelper_encode
+    set -g __credhelper_encoded $argv[1]
+    string match -qr '\A[A-Za-z0-9._-]*\z' -- $argv[1]
+    or set -g __credhelper_encoded (string escape --style=url -- $argv[1] | string replace -a % + |
+        string replace -a / +2F | string replace -a '~' +7E)
+end
+
+# Sets __credhelper_decoded to the plain name.
+function __credhelper_decode
+    set -g __credhelper_decoded $argv[1]
+    string match -q '*+*' -- $argv[1]
+    and set -g __credhelper_decoded (string replace -a + % -- $argv[1] | string unescape --style=url | string collect -N)
+end
+
+# Sets __credhelper_plain to text without what a terminal would obey.
+function __credhelper_harmless
+    set -g __credhelper_plain $argv[1]
+    string match -qr '\A[ -~]*\z' -- $argv[1]
+    or set -g __credhelper_plain (string replace -ar '[\p{C}\p{Zl}\p{Zp}]' '?' -- $argv[1] | string join '?')
+end
+
+# Sets __credhelper_profile to the profile of this environment.
+function __credhelper_current
+    set -g __credhelper_profile default
+    test -n "$AWS_DEFAULT_PROFILE"; and set -g __credhelper_profile $AWS_DEFAULT_PROFILE
+    test -n "$AWS_PROFILE"; and set -g __credhelper_profile $AWS_PROFILE
+end
+
+# Sets __credhelper_folder to the folder of this environment's AWS config, and __credhelper_file to the entry of a
+# profile in it; to nothing where there can be none. Keeps the last answer.
+function __credhelper_find
+    test "$argv[1]" = "$__credhelper_found" -a "$AWS_CONFIG_FILE" = "$__credhelper_found_in"; and return
+    set -g __credhelper_found $argv[1]
+    set -g __credhelper_found_in $AWS_CONFIG_FILE
+    set -g __credhelper_folder
+    set -g __credhelper_file
+    set -l config $AWS_CONFIG_FILE
+    string match -q '~/*' -- $config; and set config "$HOME"(string sub -s 2 -- $config)
+    set -g __credhelper_encoded default
+    if test -n "$config" -a "$config" != "$HOME/.aws/config"
+        __credhelper_encode $config
+        string match -qr '^\+2F.{0,197}$' -- $__credhelper_encoded; or return
+    end
+    set -l folder $__credhelper_board/profile/$__credhelper_encoded
+    __credhelper_encode $argv[1]
+    string match -qr '^(?!\.\.?$).{1,250}$' -- $__credhelper_encoded; or return
+    set -g __credhelper_folder $folder
+    set -g __credhelper_file $folder/$__credhelper_encoded
+end
+
+# Reads the entry of a profile. False where none can be understood; else __credhelper_login (yes, soon, no),
+# __credhelper_ends, __credhelper_shown, __credhelper_session and __credhelper_now are set.
+function __credhelper_look
+    __credhelper_find $argv[1]
+    test -f "$__credhelper_file" -a -r "$__credhelper_file"; or return
+    set -l line
+    read -n 400 line <$__credhelper_file
+    string match -qr '^1 [a-z_]+ (?<ends>\d{1,10}) (?<login>yes|soon|no) (?<shown>\d{1,10}) (?<session>[A-Za-z0-9._+-]+)$' -- $line
+    or return
+    set -g __credhelper_ends $ends
+    set -g __credhelper_login $login
+    set -g __credhelper_shown $shown
+    set -g __credhelper_session $session
+    if test $__credhelper_clock = builtin
+        set -g __credhelper_now (math (builtin path mtime /) + (builtin path mtime --relative /))
+    else
+        set -g __credhelper_now (command date +%s)
+    end
+end
+
+# --- the prompt ---------------------------------------------------------------------------------------------------
+
+function __credhelper_refresh --on-event fish_prompt
+    set -q CREDHELPER_COMMANDS; or set -l CREDHELPER_COMMANDS aws cdk terraform tofu sam pulumi eksctl
+    test "$CREDHELPER_COMMANDS" = "$__credhelper_guarded"; or __credhelper_guard $CREDHELPER_COMMANDS
+
+    set -g __credhelper_colour
+    set -g CREDHELPER_SEGMENT
+    __credhelper_current
+    __credhelper_look $__credhelper_profile; or return
+    set -l time
+    if test $__credhelper_login = yes -o \( $__credhelper_login = soon -a $__credhelper_ends -le $__credhelper_now \)
+        set time ' expired'
+        set -g __credhelper_colour red
+        # Once, and only where this shell has seen it alive.
+        if test "$__credhelper_alive" = $__credhelper_session
+            set -g __credhelper_alive
+            __credhelper_warn has ended
+        end
+    else if test $__credhelper_ends -gt $__credhelper_now
+        set -g __credhelper_alive $__credhelper_session
+        if test $__credhelper_shown -gt $__credhelper_now
+            set -l left (math $__credhelper_shown - $__credhelper_now)
+            set -l minutes (math --scale=0 $left % 3600 / 60)m
+            if test $left -ge 3600
+                string match -qr '^\dm' -- $minutes; and set minutes 0$minutes
+                set minutes (math --scale=0 $left / 3600)h$minutes
+            else if test $left -lt 900
+                set -g __credhelper_colour yellow
+                if test $__credhelper_login = soon -a "$__credhelper_warned" != $__credhelper_session/$__credhelper_ends
+                    set -g __credhelper_warned $__credhelper_session/$__credhelper_ends
+                    __credhelper_warn ends in (string trim -rc m -- $minutes) min
+                end
+            end
+            set time " $minutes"
+        end
+    end
+    __credhelper_harmless $__credhelper_profile
+    set -g CREDHELPER_SEGMENT $__credhelper_plain$time
+end
+
+function __credhelper_warn
+    __credhelper_decode $__credhelper_session
+    __credhelper_harmless $__credhelper_decoded
+    set -l name $__credhelper_plain
+    set -l end
+    string match -q -- '-*' $name; and set end --
+    echo "credhelper: session $name $argv. Run:" credhelper login $end (string escape -- $name) >&2
+end
+
+function credhelper_prompt --description 'Print profile and time left'
+    set -l code $status
+    set -l colour $__credhelper_colour
+    test -n "$NO_COLOR"; and set colour
+    set -q colour[1]; and set_color $colour
+    printf %s $CREDHELPER_SEGMENT
+    set -q colour[1]; and set_color normal
+    return $code
+end
+
+# --- login, just in time ------------------------------------------------------------------------------------------
+
+# Defines functions of these names, except where there is one already; takes those away that are on the list no more.
+function __credhelper_guard
+    __credhelper_unguard
+    set -g __credhelper_guarded "$argv"
+    for name in (string split -n ' ' -- $argv)
+        string match -qr '\A[A-Za-z0-9._][A-Za-z0-9._-]*\z' -- $name; and not functions -q $name; and not builtin -q $name
+        or continue
+        function $name --inherit-variable name --description 'Log in to AWS first, where needed'
+            __credhelper_run $name $argv
+        end
+        set -ga __credhelper_guards $name
+    end
+end
+
+function __credhelper_unguard
+    for name in $__credhelper_guards
+        functions $name | string match -q '*__credhelper_run*'; and functions -e $name
+    end
+    set -g __credhelper_guards
+    set -g __credhelper_guarded none
+end
+
+# Whether a command with this profile needs no login, as far as the board knows: its session lives, or its config is on
+# the board and the profile has no entry, for it uses no session.
+function __credhelper_fine
+    if __credhelper_look $argv[1]
+        test $__credhelper_login != yes -a $__credhelper_ends -gt $__credhelper_now
+    else
+        test -d "$__credhelper_folder" -a ! -e "$__credhelper_file" -a ! -L "$__credhelper_file"
+    end
+end
+
+# NAME ARGUMENT…: runs a command, after a login where it needs one.
+function __credhelper_run
+    set -l name $argv[1]
+    set -e argv[1]
+    if test -t 0 -a -t 2; and set -q argv[1]; and command -q $__credhelper_command
+        # The words that are no options, the profile, and what would be left of `aws sso login`.
+        set -l words
+        set -l profile
+        set -l rest
+        set -l before
+        for word in $argv
+            switch "$before"
+                case --profile
+                    set profile $word
+                    set before
+                case --region --output --query --endpoint-url --ca-bundle --color --cli-{read,connect}-timeout
+                    set before
+                case '*'
+                    set before $word
+                    string match -q -- '--profile=*' $word; and set profile (string sub -s 11 -- $word)
+                    string match -q -- '-*' $word; or set -a words $word
+                    test $name = aws; and contains -- $word sso login; and contains -- "$words" sso 'sso login'
+                    and continue
+            end
+            set -a rest $word
+        end
+        contains -- $name terraform tofu pulumi; and set profile
+
+        switch "$name $words[1..2]"
+            case 'aws sso login'
+                command $__credhelper_command aws-sso-login $rest
+                return
+            case 'aws sso*' 'aws configure*' '* help*' '* version'
+            case '*'
+                if string match -qr '^(--?help|-h|--?version)$' -- $argv; or test "$argv[-1]" = help
+                else if test -z "$profile" -a -n "$AWS_ACCESS_KEY_ID"
+                    # The environment's own credentials win.
+                else
+                    __credhelper_current
+                    test -n "$profile"; or set profile $__credhelper_profile
+                    if not __credhelper_fine $profile
+                        command $__credhelper_command ensure --profile $profile
+                        or return
+                    end
+                end
+        end
+    end
+    command $name $argv
+end
+
+# fish runs a function in the foreground even with `&`, and gives a block or a function behind `|` nothing before it has
+# ended. So where such a line needs no login, it meets the commands themselves; the next prompt brings the functions back.
+function __credhelper_step_aside --on-event fish_preexec
+    string match -qr '[&|]' -- $argv[1]; and set -q __credhelper_guards[1]; or return
+    string replace -ar '&&|\|\||>&|&>' ' ' -- $argv[1] | string match -qr '[&|]'; or return
+    set -l names (string join '|' -- (string escape --style=regex -- $__credhelper_guards))
+    string match -qr "(^|[\s;&|(])($names)\s" -- "$argv[1] "; or return
+    string match -qr '\ssso\s+login' -- $argv[1]; and return
+    __credhelper_current
+    set -l profiles $__credhelper_profile
+    test -n "$AWS_ACCESS_KEY_ID"; and set profiles
+    for profile in $profiles (string match -ar -- '--profile[= ]+\S*' $argv[1] | string replace -r -- '^--profile[= ]+' '')
+        string match -qr '\A[A-Za-z0-9._-]+\z' -- $profile; and __credhelper_fine $profile; or return
+    end
+    __credhelper_unguard
+end
+
+# --- completion ---------------------------------------------------------------------------------------------------
+
+# fish itself chooses among the candidates and quotes what it inserts.
+function __credhelper_complete
+    set -l words (commandline -opc)
+    set -l word (commandline -ct)
+    string match -q -- '-*' $word; or set word
+    set -lx _CREDHELPER_COMPLETE lines_complete
+    set -lx _CREDHELPER_WORDS (string join \n -- $words[2..] | string collect)
+    set -lx _CREDHELPER_WORD "$word"
+    command $__credhelper_command 2>/dev/null
+end
+
+complete -c credhelper -e
+complete -c credhelper -f -a '(__credhelper_complete)'
+
+# --- at the start -------------------------------------------------------------------------------------------------
+
+if not set -q AWS_PROFILE; and not set -q AWS_DEFAULT_PROFILE
+    and test -f $__credhelper_board/default-profile -a -r $__credhelper_board/default-profile
+    read -n 800 __credhelper_line <$__credhelper_board/default-profile
+    if string match -qr '^[A-Za-z0-9._+-]+$' -- $__credhelper_line
+        __credhelper_decode $__credhelper_line
+        set -gx AWS_PROFILE $__credhelper_decoded
+    end
+    set -e __credhelper_line
 end
