@@ -93,6 +93,12 @@ class LoginRecords:
         found = (self._read_path(path) for path in paths)
         return next((record for record in found if record is not None and record.matches(token)), None)
 
+    def cap_at(self, key: str, token: Token, cap: float) -> float | None:
+        """When AWS ends the session of `token`, from the file `key`, `cap` seconds after its login; None where that
+        was another client's."""
+        record = self.read(key)
+        return None if record is None or not record.matches(token) else record.logged_in_at + cap
+
     def draft(self, key: str) -> Draft:
         """The next record of `key`; prepared early, it makes sure of the room for it; see `write`."""
         return Draft(self._path(key))

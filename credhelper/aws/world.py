@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from credhelper import files, resources
@@ -26,6 +26,7 @@ class _File:
     signature: _Signature
     sessions: tuple[Session, ...] = ()
     profiles: tuple[Profile, ...] = ()
+    needs: Mapping[str, Session] = field(default_factory=dict)
     problem: str | None = None
 
 
@@ -35,12 +36,16 @@ class World:
     A file that cannot be read at the moment, or that has become empty or garbage, keeps what it last said: the AWS
     CLI truncates a config before it writes it again, and a daemon must survive both that and a full disk. One that
     was removed says nothing any more, unless its folder has gone with it. Safe for use by several threads.
+
+    Attributes:
+        generation: another number after each `refresh` that found something changed.
     """
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
         self._files: dict[Path, _File] = {}
         self._folder = Path("/")
+        self.generation = 0
 
     @classmethod
     def of(cls, paths: Paths, environ: Mapping[str, str]) -> World:
@@ -72,6 +77,7 @@ class World:
                     )
         changed = found != self._files
         self._files = found  # replaced, not changed: others may be going through the old one
+        self.generation += changed
         return changed
 
     @property
@@ -99,6 +105,10 @@ class World:
             for profile in file.profiles:
                 found.setdefault(profile.name, profile)
         return list(found.values())
+
+    def needs(self) -> dict[Path, Mapping[str, Session]]:
+        """For each file the session that each profile needs to be logged in to: its own, or its source's."""
+        return {path: file.needs for path, file in self._files.items()}
 
     def session_named(self, name: str, config: str | None = None, folder: str | None = None) -> Session | None:
         """The `[sso-session NAME]` that a caller means, or None where no known file has one.
@@ -158,23 +168,21 @@ class World:
                 # Nobody takes profiles away like that: a network home is gone, or a dotfile manager at work.
                 return self._still(known, signature, f"the folder {path.parent} has gone")
         try:
-            static: Mapping[str, Mapping[str, str]] = read_credentials(self._credentials).profiles
+            credentials = read_credentials(self._credentials)
         except CredhelperError:
-            static = {}
+            credentials = ConfigFile()
         if known is not None and known.problem:
             _LOG.info("%s can be read again", path)
-        return _File(
-            signature,
-            tuple(sessions_of(config)),
-            tuple(profiles_of(config, static, self._paths.helper)),
-        )
+        profiles = tuple(profiles_of(config, credentials, self._paths.helper))
+        needs = {profile.name: profile.session for profile in profiles if profile.session is not None}
+        return _File(signature, tuple(sessions_of(config)), profiles, needs)
 
     @staticmethod
     def _still(known: _File | None, signature: _Signature, problem: str) -> _File:
         if known is None or known.problem != problem:
             _LOG.warning("%s; what it said before still counts", problem)
         old = known or _File(signature)
-        return _File(signature, old.sessions, old.profiles, problem)
+        return _File(signature, old.sessions, old.profiles, old.needs, problem)
 
 
 def _named(name: str, files: Iterable[_File]) -> Iterator[Session]:

@@ -193,10 +193,7 @@ class Login:
     def _cap_at(self, found: Found | None) -> float | None:
         """When AWS ends the session: known where the settings name its cap and the token is of a login of ours."""
         cap = settings.load(self._desk.paths).session_caps.get(self._session.name)
-        record = self._desk.records.read(found.key) if found is not None and cap is not None else None
-        if found is None or cap is None or record is None or not record.matches(found.token):
-            return None
-        return record.logged_in_at + cap
+        return None if found is None or cap is None else self._desk.records.cap_at(found.key, found.token, cap)
 
     def _is_refused(self) -> bool:
         """Whether AWS refuses to renew a token that looks renewable: the daemon knows, the file does not say so."""

@@ -21,6 +21,7 @@ from credhelper.aws.world import World
 from credhelper.core import report
 from credhelper.core.clock import Clock
 from credhelper.core.trouble import Trouble
+from credhelper.daemon.board import BoardKeeper
 from credhelper.daemon.broker import Broker
 from credhelper.daemon.calls import Calls
 from credhelper.daemon.keeper import Keeper, Tools
@@ -87,6 +88,7 @@ class App:
         )
         self._keepers: dict[str, Keeper] = {}
         self._broker = Broker(self._keeper_for, self._tools, self._leases)
+        self._board = BoardKeeper(paths, self._tools, self._world)
         self._notifier = Notifier()
         self._watcher: Watcher | None = None
         self._wake = asyncio.Event()
@@ -196,6 +198,7 @@ class App:
         moments = [self._swept_at + SWEEP]
         due: list[Callable[[], float | None]] = [self._see_to_credentials]
         due += [functools.partial(self._see_to, keeper) for keeper in self._keepers.values()]
+        due.append(self._see_to_board)
         for see_to in due:
             try:
                 at = see_to()
@@ -233,6 +236,11 @@ class App:
         due = vault.next_due(server_now)
         return None if due is None else due - self._clock.skew
 
+    def _see_to_board(self) -> None:
+        """Let the shells know what has changed."""
+        if self._board.is_due(self._keepers):
+            self._aside(self._board.keep_up(self._keepers))
+
     def _aside(self, work: Coroutine[Any, Any, None]) -> None:
         """Do this beside the loop, and look again when it is done. It raises nothing."""
         task = asyncio.create_task(work)
@@ -252,6 +260,7 @@ class App:
             await self._watch()
             if not self._stopping:
                 await self._presence.keep_up()
+                await self._board.keep_up(self._keepers, look=True)
 
     async def _read_again(self) -> None:
         await self._load_settings()
@@ -346,6 +355,7 @@ class App:
 
     async def _status(self, _fields: Fields, _more: MoreTime) -> Reply:
         await self._read_again()
+        self._see_to_board()
         profiles = self._world.profiles()
         expiries = {
             profile.name: self._broker.expiry(
@@ -366,6 +376,7 @@ class App:
                 count += self._broker.forget(keeper.session)
                 await keeper.forget()
                 await keeper.look()
+        await self._board.keep_up(self._keepers)
         self._wake.set()
         return 0, json.dumps({"forgotten": count}).encode()
 
