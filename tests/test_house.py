@@ -11,9 +11,9 @@ ROOT = Path(credhelper.__file__).parent
 # From the ground up; a room is a folder or a single file of the package.
 FLOORS = [
     {"client", "errors", "__init__"},
-    {"dates", "model", "names", "memory", "private"},
+    {"dates", "model", "names", "memory", "private", "headers", "words"},
     {"paths", "files", "endpoints", "terminal"},
-    {"settings", "agent", "board"},
+    {"settings", "agent", "completion", "board"},
     {"resources"},
     {"core"},
     {"aws"},

@@ -83,6 +83,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a locale that lacks a sign must end no command
     try:
+        if os.environ.get("_CREDHELPER_COMPLETE") and _completed():
+            sys.exit(errors.EXIT_OK)
         code = group.main(arguments, prog_name="credhelper", standalone_mode=False)
     except errors.CredhelperError as error:
         complain(error.message)
@@ -113,6 +115,14 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             tell(f"  {_write_report(error)}")
             code = errors.EXIT_BUG
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _completed() -> bool:
+    """Answer a shell file that asks for completion; False where it was asked in one of click's own ways."""
+    from credhelper import completion  # noqa: PLC0415 - at Tab only
+    from credhelper.cli.completing import others  # noqa: PLC0415
+
+    return completion.answer(os.environ, others)
 
 
 def complain(message: str) -> None:

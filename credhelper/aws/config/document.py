@@ -9,17 +9,14 @@ around them, as the public vectors have it.
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass, field
 from enum import Enum
 
-BOM = "\ufeff"
+from credhelper.headers import BOM, bracket, parse_header
+
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
 _DELIMITER = re.compile(r"[=:]")
-_HEADER_END = re.compile(r"\]\s*(?=[#;]|$)")
 _INLINE_COMMENT = re.compile(r"\s[#;]")
-# The usual header, spared the slow shlex; everything else takes the long way.
-_PLAIN_HEADER = re.compile(r"[ \t]*(profile|sso-session|services)[ \t]+([^\s'\"\\]+)[ \t]*")
 _PROPERTY_NAME = re.compile(r"[A-Za-z0-9_/.%@:+-]+")
 
 
@@ -139,26 +136,6 @@ def split_lines(data: bytes) -> list[bytes]:
     return _LINE.findall(data)
 
 
-def parse_header(header: str) -> tuple[str, str] | None:
-    """Kind and name for the text between the brackets; None for a name that no client can make out."""
-    plain = _PLAIN_HEADER.fullmatch(header)
-    if plain:
-        return plain[1], plain[2]
-    name = header.strip()
-    if name == "default":
-        return "default", name
-    kind = name.split(None, 1)[0] if name else ""
-    if kind not in ("profile", "sso-session", "services"):
-        return "", name
-    try:
-        words = shlex.split(name)
-    except ValueError:
-        return None
-    if len(words) == 1:  # `[profile]`: a section of no interest
-        return "", name
-    return (kind, words[1]) if len(words) == 2 and words[1] else None
-
-
 class _Parser:
     """The state of configparser's loop: the open section, the open property, and the indentation that binds it."""
 
@@ -226,9 +203,8 @@ class _Parser:
         self.section, self.broken = None, True
         line.section = None
         line.kind = LineKind.INVALID
-        end = _HEADER_END.search(stripped)
-        close = end.start() if end else stripped.rfind("]")
-        if end is None:
+        close, ends_well = bracket(stripped)
+        if not ends_well:
             self.problem(at, "Profile definition must end with ']'")
         if close <= 1:
             if close == 1:
