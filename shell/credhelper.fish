@@ -56,9 +56,11 @@ status is-interactive; or return
 
 set -g __credhelper_board ~/.local/state/credhelper/board
 
-# A file's date and its age give the time without a process, from fish 3.6.
+# Without a process the time is to be had from fish 3.6: a file's date and its age.
 set -g __credhelper_clock date
 builtin path mtime --relative / &>/dev/null; and set -g __credhelper_clock builtin
+
+set -q CREDHELPER_COMMANDS; or set -g CREDHELPER_COMMANDS aws cdk terraform tofu sam pulumi eksctl
 
 # Sets __credhelper_encoded to a name as the board's files have it (credhelper/names.py).
 function __credhelper_encode
@@ -111,38 +113,70 @@ function __credhelper_find
     set -g __credhelper_file $folder/$__credhelper_encoded
 end
 
-# Reads the entry of a profile. False where none can be understood; else __credhelper_login (yes, soon, no),
-# __credhelper_ends, __credhelper_shown, __credhelper_session and __credhelper_now are set.
-function __credhelper_look
+# Reads the entry of a profile: sets __credhelper_line to its file and content, and __credhelper_age to its age in seconds,
+# which is below 0 while the end to which it is dated lies ahead. False where there is none.
+function __credhelper_read
     __credhelper_find $argv[1]
     test -f "$__credhelper_file" -a -r "$__credhelper_file"; or return
     set -l line
     read -n 400 line <$__credhelper_file
-    string match -qr '^1 [a-z_]+ (?<ends>\d{1,10}) (?<login>yes|soon|no) (?<shown>\d{1,10}) (?<session>[A-Za-z0-9._+-]+)$' -- $line
-    or return
-    set -g __credhelper_ends $ends
-    set -g __credhelper_login $login
-    set -g __credhelper_shown $shown
-    set -g __credhelper_session $session
+    set -g __credhelper_line $__credhelper_file $line
     if test $__credhelper_clock = builtin
-        set -g __credhelper_now (math (builtin path mtime /) + (builtin path mtime --relative /))
+        set -g __credhelper_age (builtin path mtime --relative $__credhelper_file)
     else
-        set -g __credhelper_now (command date +%s)
+        set -g __credhelper_age (command date +%s)
     end
+end
+
+# What that says: __credhelper_login (yes, soon, no), __credhelper_session, __credhelper_ends (the time), and in seconds from
+# now __credhelper_left until then and __credhelper_shown until what a prompt shows, with its full hours and minutes.
+# __credhelper_until is the age from which on a prompt shows something else. False for garbage.
+function __credhelper_understand
+    set -l pattern '^1 [a-z_]+ (?<ends>\d{1,10}) (?<login>yes|soon|no) (?<shown>\d{1,10}) (?<session>[A-Za-z0-9._+-]+)$'
+    string match -qr $pattern -- $__credhelper_line[2]; or return
+    set -l now $__credhelper_age
+    test $__credhelper_clock = builtin
+    and set now (math $now + (builtin path mtime $__credhelper_file))
+    # One command substitution, for it costs more than what runs in it.
+    set -l reckoned (math $ends - $now
+        math $shown - $now
+        math --scale=0 "($shown - $now) / 3600"
+        math --scale=0 "($shown - $now) % 3600 / 60"
+        math $__credhelper_age + $ends - $now
+        math "$__credhelper_age + ($shown - $now) % 60 + 1")
+    set -g __credhelper_login $login
+    set -g __credhelper_session $session
+    set -g __credhelper_ends $ends
+    set -g __credhelper_left $reckoned[1]
+    set -g __credhelper_shown $reckoned[2..4]
+    set -g __credhelper_until 99999999999
+    test $reckoned[1] -gt 0; and set -g __credhelper_until $reckoned[5]
+    test $reckoned[2] -gt 0 -a $reckoned[6] -lt $__credhelper_until; and set -g __credhelper_until $reckoned[6]
+    return 0
 end
 
 # --- the prompt ---------------------------------------------------------------------------------------------------
 
 function __credhelper_refresh --on-event fish_prompt
-    set -q CREDHELPER_COMMANDS; or set -l CREDHELPER_COMMANDS aws cdk terraform tofu sam pulumi eksctl
     test "$CREDHELPER_COMMANDS" = "$__credhelper_guarded"; or __credhelper_guard $CREDHELPER_COMMANDS
-
+    __credhelper_current
+    if not __credhelper_read $__credhelper_profile
+        set -g __credhelper_drawn
+        set -g CREDHELPER_SEGMENT
+        return
+    end
+    # The same line within the same minute shows the same.
+    test "$__credhelper_line" = "$__credhelper_drawn"
+    and test $__credhelper_age -ge $__credhelper_from -a $__credhelper_age -lt $__credhelper_until
+    and return
     set -g __credhelper_colour
     set -g CREDHELPER_SEGMENT
-    __credhelper_current
-    __credhelper_look $__credhelper_profile; or return
+    __credhelper_understand; or return
+    set -g __credhelper_drawn $__credhelper_line
+    set -g __credhelper_from $__credhelper_age
+
     set -l time
-    if test $__credhelper_login = yes -o \( $__credhelper_login = soon -a $__credhelper_ends -le $__credhelper_now \)
+    if test $__credhelper_login = yes -o \( $__credhelper_login = soon -a $__credhelper_left -le 0 \)
         set time ' expired'
         set -g __credhelper_colour red
         # Once, and only where this shell has seen it alive.
@@ -150,22 +184,21 @@ function __credhelper_refresh --on-event fish_prompt
             set -g __credhelper_alive
             __credhelper_warn has ended
         end
-    else if test $__credhelper_ends -gt $__credhelper_now
+    else if test $__credhelper_left -gt 0
         set -g __credhelper_alive $__credhelper_session
-        if test $__credhelper_shown -gt $__credhelper_now
-            set -l left (math $__credhelper_shown - $__credhelper_now)
-            set -l minutes (math --scale=0 $left % 3600 / 60)m
-            if test $left -ge 3600
-                string match -qr '^\dm' -- $minutes; and set minutes 0$minutes
-                set minutes (math --scale=0 $left / 3600)h$minutes
-            else if test $left -lt 900
+        if test $__credhelper_shown[1] -gt 0
+            set time $__credhelper_shown[3]m
+            if test $__credhelper_shown[2] -gt 0
+                test $__credhelper_shown[3] -lt 10; and set time 0$time
+                set time $__credhelper_shown[2]h$time
+            else if test $__credhelper_shown[1] -lt 900
                 set -g __credhelper_colour yellow
                 if test $__credhelper_login = soon -a "$__credhelper_warned" != $__credhelper_session/$__credhelper_ends
                     set -g __credhelper_warned $__credhelper_session/$__credhelper_ends
-                    __credhelper_warn ends in (string trim -rc m -- $minutes) min
+                    __credhelper_warn ends in $__credhelper_shown[3] min
                 end
             end
-            set time " $minutes"
+            set time " $time"
         end
     end
     __credhelper_harmless $__credhelper_profile
@@ -218,8 +251,8 @@ end
 # Whether a command with this profile needs no login, as far as the board knows: its session lives, or its config is on
 # the board and the profile has no entry, for it uses no session.
 function __credhelper_fine
-    if __credhelper_look $argv[1]
-        test $__credhelper_login != yes -a $__credhelper_ends -gt $__credhelper_now
+    if __credhelper_read $argv[1]
+        __credhelper_understand; and test $__credhelper_login != yes -a $__credhelper_left -gt 0
     else
         test -d "$__credhelper_folder" -a ! -e "$__credhelper_file" -a ! -L "$__credhelper_file"
     end
