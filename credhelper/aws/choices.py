@@ -35,6 +35,11 @@ class Choices:
         return cls(path, read_config(path), read_credentials(paths.credentials_file(environ)), paths.helper)
 
     @property
+    def profiles(self) -> list[Profile]:
+        """Those of the config, in its order."""
+        return list(self._profiles.values())
+
+    @property
     def names(self) -> list[str]:
         """In the order of the files, the config first."""
         return list(self._values)

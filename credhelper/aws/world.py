@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from credhelper import files, resources
-from credhelper.aws.config import ConfigFile, profiles_of, read_config, read_credentials, sessions_of
+from credhelper.aws.choices import Choices
+from credhelper.aws.config import ConfigFile, read_config, read_credentials, sessions_of
 from credhelper.errors import ConfigError, CredhelperError
 from credhelper.model import Profile, Session
 from credhelper.paths import Paths
@@ -173,9 +174,9 @@ class World:
             credentials = ConfigFile()
         if known is not None and known.problem:
             _LOG.info("%s can be read again", path)
-        profiles = tuple(profiles_of(config, credentials, self._paths.helper))
-        needs = {profile.name: profile.session for profile in profiles if profile.session is not None}
-        return _File(signature, tuple(sessions_of(config)), profiles, needs)
+        choices = Choices(path, config, credentials, self._paths.helper)
+        needs = {name: session for name in choices.names if (session := choices.session(name)) is not None}
+        return _File(signature, tuple(sessions_of(config)), tuple(choices.profiles), needs)
 
     @staticmethod
     def _still(known: _File | None, signature: _Signature, problem: str) -> _File:

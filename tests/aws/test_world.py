@@ -53,6 +53,25 @@ def test_sessions_and_profiles(paths: Paths, config: Path) -> None:
     assert world.session_named("lab") is None
 
 
+def test_what_each_profile_needs(paths: Paths, config: Path) -> None:
+    """A role that is assumed from a session's profile needs that session; keys of one's own need none."""
+    with config.open("a") as file:
+        file.write("[profile chained]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = dev\n\n")
+        file.write("[profile keys]\naws_access_key_id = A\naws_secret_access_key = S\n")
+    other = paths.home / "other"
+    other.write_text(section(LAB) + profile("dev", paths, "lab"))
+    resources.remember_config(paths, other)
+    world = seen(paths)
+    assert world.needs() == {config: {"dev": CORP, "chained": CORP}, other: {"dev": LAB}}
+    known = world.generation
+    assert not world.refresh()
+    assert world.generation == known
+    other.unlink()
+    assert world.refresh()
+    assert world.generation != known
+    assert world.needs()[other] == {}
+
+
 def test_only_what_changed_is_read_again(paths: Paths, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = seen(paths)
     assert not world.refresh()
