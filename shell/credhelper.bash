@@ -1,5 +1,332 @@
-# credhelper for bash: completion of commands and options.
-#   source /path/to/credhelper.bash
-if command -v credhelper >/dev/null 2>&1; then
-  eval "$(_CREDHELPER_COMPLETE=bash_source command credhelper)"
-fi
+# shellcheck shell=bash
+# credhelper for bash, 3.2 and newer. One line at the end of ~/.bashrc:
+#
+#   eval "$(credhelper hook bash)"        (or, quicker: source /path/to/credhelper.bash)
+#
+# - `credhelper use PROFILE` exports AWS_PROFILE; `use -` goes back, `use --unset` clears; `use` alone lets you choose.
+# - aws, cdk, terraform, tofu, sam, pulumi and eksctl log in first where their profile's session needs it. Another list,
+#   set before that line: CREDHELPER_COMMANDS='aws terraform' (empty: none). A function of yours of such a name stays.
+# - Profile and time left in a prompt of your own: PS1='${CREDHELPER_SEGMENT:+$CREDHELPER_SEGMENT }'$PS1, in single
+#   quotes. CREDHELPER_TEXT has the same without colours: for starship, export it. `credhelper_prompt` prints it.
+#
+# What is known of the sessions stands in small files that the daemon keeps (credhelper/board.py). Builtins read them:
+# no process is started before a prompt. Names are never evaluated.
+
+# Aliases are replaced when a function is defined, and `alias command=…` would end up in ours. Switched on again below.
+__credhelper_aliases=-u
+if \shopt -q expand_aliases; then __credhelper_aliases=-s; fi
+\shopt -u expand_aliases
+
+__credhelper_command='@CREDHELPER@'
+case $__credhelper_command in @*) __credhelper_command=credhelper ;; esac
+
+credhelper() {
+    case ${1-} in
+    use) __credhelper_use "${@:2}" ;;
+    *) command "$__credhelper_command" "$@" ;;
+    esac
+}
+
+__credhelper_use() {
+    local word name clear=
+    for word in "$@"; do
+        case $word in
+        --help | --print)
+            command "$__credhelper_command" use "$@"
+            return
+            ;;
+        --unset) clear=1 ;;
+        --) break ;;
+        esac
+    done
+    if [[ $* == - ]]; then
+        if [[ -z ${__credhelper_previous-} ]]; then
+            echo 'credhelper: no other profile was in use in this shell. Run: credhelper use NAME' >&2
+            return 1
+        fi
+        set -- -- "$__credhelper_previous"
+    fi
+    name=$(command "$__credhelper_command" use --print "$@") || return
+    if [[ -n $name || -n $clear ]]; then
+        if [[ -n ${AWS_PROFILE-} && $AWS_PROFILE != "$name" ]]; then __credhelper_previous=$AWS_PROFILE; fi
+        if [[ -n $name ]]; then export AWS_PROFILE="$name"; else unset -v AWS_PROFILE; fi
+    fi
+}
+
+# --- the board ----------------------------------------------------------------------------------------------------
+
+# No ranges: what lies between A and z depends on the locale.
+__credhelper_letters=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-
+__credhelper_found=
+
+# Sets __credhelper_encoded to a name as the board's files have it (credhelper/names.py).
+__credhelper_encode() {
+    __credhelper_encoded=$1
+    case $1 in *[!$__credhelper_letters]*) ;; *) return 0 ;; esac
+    local LC_ALL=C byte index # bytes, not characters
+    __credhelper_encoded=
+    for ((index = 0; index < ${#1}; index++)); do
+        byte=${1:index:1}
+        case $byte in
+        [!$__credhelper_letters])
+            printf -v byte %d "'$byte"
+            printf -v byte +%02X "$((byte & 255))" # some versions call a byte above 127 negative
+            ;;
+        esac
+        __credhelper_encoded+=$byte
+    done
+}
+
+# Sets __credhelper_decoded to the plain name. False where it is none that the board could hold.
+__credhelper_decode() {
+    local valid='^([A-Za-z0-9._-]|[+][0-9A-F][0-9A-F])+$'
+    [[ $1 =~ $valid && $1 != *+00* ]] && printf -v __credhelper_decoded %b "${1//+/\\x}"
+}
+
+# Sets __credhelper_profile to the profile that this environment means.
+__credhelper_current() {
+    __credhelper_profile=${AWS_PROFILE:-${AWS_DEFAULT_PROFILE:-default}}
+}
+
+# Sets __credhelper_folder to the board's folder of this environment's AWS config, and __credhelper_file to the entry of
+# a profile in it; to nothing where there can be none. Keeps the last answer.
+__credhelper_find() {
+    local config=${AWS_CONFIG_FILE-} home=${HOME-}
+    [[ $__credhelper_found != "$home:$config:$1" ]] || return 0
+    __credhelper_found=$home:$config:$1
+    __credhelper_folder=
+    __credhelper_file=
+    case $config in \~ | \~/*) config=$home${config:1} ;; esac
+    __credhelper_encoded=default
+    if [[ -n $config && $config != "$home/.aws/config" ]]; then
+        if [[ $config != /* ]]; then return 0; fi
+        __credhelper_encode "$config"
+        if ((${#__credhelper_encoded} > 200)); then return 0; fi
+    fi
+    config=$home/.local/state/credhelper/board/profile/$__credhelper_encoded
+    __credhelper_encode "$1"
+    case $__credhelper_encoded in '' | . | ..) return 0 ;; esac
+    if ((${#__credhelper_encoded} > 250)); then return 0; fi
+    __credhelper_folder=$config
+    __credhelper_file=$config/$__credhelper_encoded
+}
+
+# Reads the entry of a profile into its caller's variables ends, login, shown and session. False where there is
+# none that can be understood; nothing of it is used before it is known to be well formed.
+# shellcheck disable=SC2034 # the caller's
+__credhelper_look() {
+    local format='' state='' rest=''
+    __credhelper_find "$1"
+    # Only regular files: to open a FIFO would wait.
+    [[ -f $__credhelper_file && -r $__credhelper_file ]] &&
+        { IFS=' ' read -r -n 500 format state ends login shown session rest; } 2>/dev/null <"$__credhelper_file" &&
+        [[ $format == 1 && -n $session && -z $rest ]] &&
+        case $login in yes | soon | no) ;; *) false ;; esac &&
+        case $ends$shown in *[!0123456789]*) false ;; esac &&
+        [[ -n $ends && ${#ends} -le 10 && -n $shown && ${#shown} -le 10 ]] &&
+        ends=$((10#$ends)) && shown=$((10#$shown))
+}
+
+# Sets __credhelper_now to the time, in seconds. bash before 4.2 cannot tell it, and counts on from when `date` told it.
+__credhelper_clock() {
+    if ! printf -v __credhelper_now '%(%s)T' -1 2>/dev/null; then
+        if ((SECONDS < ${__credhelper_ticks:--1} || ! ${__credhelper_birth:-0})); then
+            __credhelper_birth=$(($(command date +%s) - SECONDS))
+        fi
+        __credhelper_ticks=$SECONDS
+        __credhelper_now=$((__credhelper_birth + SECONDS))
+    fi
+}
+
+# --- the prompt ---------------------------------------------------------------------------------------------------
+
+__credhelper_refresh() {
+    local code=$? ends='' login='' shown='' session='' left time='' colour=''
+    CREDHELPER_TEXT=
+    CREDHELPER_SEGMENT=
+    __credhelper_current
+    if __credhelper_look "$__credhelper_profile"; then
+        __credhelper_clock
+        left=$((shown - __credhelper_now))
+        if [[ $login == yes || ($login == soon && $ends -le $__credhelper_now) ]]; then
+            time=' expired' colour=31
+            # Once, and only where this shell has seen it alive.
+            if [[ ${__credhelper_alive-} == "$session" ]]; then
+                __credhelper_alive=
+                __credhelper_warn 'has ended'
+            fi
+        elif ((ends > __credhelper_now)); then
+            __credhelper_alive=$session
+            if ((left >= 3600)); then
+                printf -v time ' %dh%02dm' $((left / 3600)) $((left % 3600 / 60))
+            elif ((left > 0)); then
+                time=" $((left / 60))m"
+                if ((left < 900)); then colour=33; fi
+            fi
+            if [[ $login == soon && $((ends - __credhelper_now)) -lt 900 &&
+                ${__credhelper_warned-} != *" $session/$ends "* ]]; then
+                __credhelper_warned="${__credhelper_warned-} $session/$ends "
+                left=$(((ends - __credhelper_now) / 60))
+                __credhelper_warn "ends in $((left > 0 ? left : 1)) min"
+            fi
+        fi
+        # What a terminal would obey, and what PS1 would: the variable may well stand in double quotes there.
+        CREDHELPER_TEXT=${__credhelper_profile//[[:cntrl:]\$\`\\]/?}$time
+        CREDHELPER_SEGMENT=$CREDHELPER_TEXT
+        if [[ -n $colour && -z ${NO_COLOR-} ]]; then
+            CREDHELPER_SEGMENT=$'\001\e['${colour}$'m\002'$CREDHELPER_TEXT$'\001\e[0m\002'
+        fi
+    fi
+    # Under `set -e` the shell would end of a failure that it has forgiven already.
+    case $- in *e*) ;; *) return "$code" ;; esac
+}
+
+__credhelper_warn() {
+    local end='' quoted
+    __credhelper_decode "$session" || return 0
+    __credhelper_decoded=${__credhelper_decoded//[[:cntrl:]]/?}
+    case $__credhelper_decoded in -*) end='-- ' ;; esac
+    printf -v quoted %q "$__credhelper_decoded"
+    printf 'credhelper: session %s %s. Run: credhelper login %s\n' "$__credhelper_decoded" "$1" "$end$quoted" >&2
+}
+
+# --- login, just in time ------------------------------------------------------------------------------------------
+
+# TOOL ARGUMENT…: runs a command, after a login where it needs one.
+__credhelper_run() {
+    if [[ -t 0 && -t 2 && $# -gt 1 && $- == *i* ]]; then
+        __credhelper_before "$@" || return
+        if [[ -n $__credhelper_done ]]; then return 0; fi
+    fi
+    command "$@"
+}
+
+# The same arguments. Fails where the command is not to be run; sets __credhelper_done where it has been.
+__credhelper_before() {
+    local tool=$1 word verb='' profile='' previous=''
+    local ends='' login='' shown='' session=''
+    local -a rest
+    rest=()
+    __credhelper_done=
+    shift
+    for word in "$@"; do
+        case $word in --help | -help | -h | --version | -version) return 0 ;; esac
+        case $previous in
+        --profile)
+            profile=$word
+            previous=
+            ;;
+        --region | --output | --query | --endpoint-url | --ca-bundle | --color | --cli-read-timeout | --cli-connect-timeout)
+            previous=
+            ;;
+        *)
+            previous=$word
+            case $word in
+            --profile=*) profile=${word#*=} ;;
+            -*) ;;
+            *)
+                verb="$verb $word"
+                case $tool$verb in aws\ sso | aws\ sso\ login) continue ;; esac
+                ;;
+            esac
+            ;;
+        esac
+        rest[${#rest[@]}]=$word
+    done
+    case $tool in terraform | tofu | pulumi) profile= ;; esac # they know only the environment
+
+    case "$tool$verb " in
+    'aws sso login '*)
+        __credhelper_is_there || return 0
+        __credhelper_done=1
+        command "$__credhelper_command" aws-sso-login ${rest[@]+"${rest[@]}"}
+        return
+        ;;
+    'aws sso '* | 'aws configure '* | "$tool help "* | "$tool version "* | *' help ') return 0 ;;
+    esac
+    if [[ -z $profile ]]; then
+        if [[ -n ${AWS_ACCESS_KEY_ID-} ]]; then return 0; fi # it wins over any profile of the environment
+        __credhelper_current
+        profile=$__credhelper_profile
+    fi
+    if __credhelper_look "$profile"; then
+        if [[ $login != yes ]]; then
+            __credhelper_clock
+            if ((__credhelper_now < ends)); then return 0; fi
+        fi
+    elif [[ -d $__credhelper_folder && ! -e $__credhelper_file && ! -L $__credhelper_file ]]; then
+        return 0 # this config is on the board, and the profile uses no session
+    fi
+    if __credhelper_is_there && type -P "$tool" >/dev/null; then
+        command "$__credhelper_command" ensure --profile "$profile" >&2
+    fi
+}
+
+__credhelper_is_there() {
+    type -P "$__credhelper_command" >/dev/null
+}
+
+# --- completion ---------------------------------------------------------------------------------------------------
+
+__credhelper_complete() {
+    local line
+    COMPREPLY=()
+    while IFS= read -r line; do
+        if [[ -n $line ]]; then COMPREPLY[${#COMPREPLY[@]}]=$line; fi
+    done <<<"$(_CREDHELPER_COMPLETE=readline_complete _CREDHELPER_LINE=${COMP_LINE:0:COMP_POINT} \
+        _CREDHELPER_BREAKS=$COMP_WORDBREAKS command "$__credhelper_command" 2>/dev/null)"
+}
+
+# --- at the start -------------------------------------------------------------------------------------------------
+
+__credhelper_start() {
+    local names=${CREDHELPER_COMMANDS-aws cdk terraform tofu sam pulumi eksctl} name board
+    names="${names//[$'\t\n']/ } "
+    while [[ -n $names ]]; do
+        name=${names%% *}
+        names=${names#* }
+        case $name in '' | -* | *[!$__credhelper_letters]*) continue ;; esac
+        # One of this name is the user's own, or ours from before. (POSIX mode takes no function called `a-b`.)
+        declare -F "$name" >/dev/null || eval "function $name { __credhelper_run $name \"\$@\"; }" 2>/dev/null || :
+    done
+
+    # A child that inherits an exported PROMPT_COMMAND, but not our functions, finds `:` there.
+    # shellcheck disable=SC2016 # not yet
+    name='"${__credhelper_hook-:}"'
+    __credhelper_hook=__credhelper_refresh
+    # shellcheck disable=SC2128,SC2178 # only bash 5.1 and newer run more than its first element
+    if [[ ${PROMPT_COMMAND[*]-} != *__credhelper_hook* ]]; then
+        if [[ -n ${PROMPT_COMMAND[*]+set} ]] &&
+            ((${#PROMPT_COMMAND[@]} > 1 && BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] > 500)); then
+            PROMPT_COMMAND+=("$name")
+        else
+            PROMPT_COMMAND=${PROMPT_COMMAND:+$PROMPT_COMMAND$'\n'}$name
+        fi
+    fi
+
+    complete -o nosort -F __credhelper_complete credhelper 2>/dev/null || complete -F __credhelper_complete credhelper
+
+    # The profile of new shells, once in each.
+    if [[ ${__credhelper_started-} != "$$" && -z ${AWS_PROFILE+set}${AWS_DEFAULT_PROFILE+set} ]]; then
+        board=${HOME-}/.local/state/credhelper/board/default-profile
+        if [[ -f $board && -r $board ]] && { IFS= read -r -n 800 name; } 2>/dev/null <"$board" &&
+            __credhelper_decode "$name"; then
+            export AWS_PROFILE="$__credhelper_decoded"
+        fi
+    fi
+    __credhelper_started=$$
+}
+
+# A script gets no more than `credhelper`.
+case $- in
+*i*)
+    credhelper_prompt() {
+        local code=$?
+        printf %s "$CREDHELPER_SEGMENT"
+        return "$code"
+    }
+    __credhelper_start
+    ;;
+esac
+
+shopt "$__credhelper_aliases" expand_aliases
