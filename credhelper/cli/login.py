@@ -180,7 +180,9 @@ class Login:
             found = self._renewed(found)
         now = self._desk.clock.now()
         cap_at = self._cap_at(found)
-        if found is None or not suffices(found, now, cap_at=cap_at) or (renewable(found, now) and self._is_refused()):
+        if found is None or not suffices(found, now, cap_at=cap_at):
+            return False
+        if self._is_refused() if renewable(found, now) else self._is_over():
             return False
         left = duration(found.token.expires_at - now)
         until = local_time(found.token.expires_at, now)
@@ -197,11 +199,18 @@ class Login:
 
     def _is_refused(self) -> bool:
         """Whether AWS refuses to renew a token that looks renewable: the daemon knows, the file does not say so."""
+        return self._state_is({"expiring", "expired"})
+
+    def _is_over(self) -> bool:
+        """Whether AWS no longer accepts a token whose date lies ahead: the daemon knows, once a call was refused."""
+        return self._state_is({"expired"})
+
+    def _state_is(self, states: set[str]) -> bool:
         if not self._daemon:
             return False
         with contextlib.suppress(CredhelperError):
             return any(
-                session["state"] in {"expiring", "expired"}
+                session["state"] in states
                 for session in self._desk.agent.status()["sessions"]
                 if (session["name"], session["start_url"]) == (self._session.name, self._session.start_url)
             )

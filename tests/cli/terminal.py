@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from credhelper.aws.tokens import TokenCache
@@ -116,3 +118,16 @@ def environment() -> dict[str, str]:
 
 
 COMMAND = [sys.executable, "-m", "credhelper"]
+
+
+def spawn_for_hook(stdout: Path, *arguments: str, **changes: str) -> pexpect.spawn[str]:
+    """A command at a terminal as a shell hook runs it: stdin and stderr are the terminal, stdout goes elsewhere."""
+    line = f"exec {shlex.join([*COMMAND, *arguments])} >{shlex.quote(str(stdout))}"
+    return pexpect.spawn(
+        "/bin/sh",
+        ["-c", line],
+        env={**environment(), "TERM": "xterm-256color", **changes},
+        encoding="utf-8",
+        dimensions=(40, 120),
+        timeout=20,
+    )
