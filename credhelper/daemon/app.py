@@ -351,6 +351,8 @@ class App:
         reply = await self._broker.answer(fields, more_time)
         if self._broker.fetches != before:
             self._wake.set()
+        if reply[0]:
+            self._see_to_board()  # AWS may have refused the token, so that only a login helps
         return reply
 
     async def _status(self, _fields: Fields, _more: MoreTime) -> Reply:
