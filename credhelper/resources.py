@@ -45,11 +45,11 @@ def install_helper(paths: Paths) -> None:
     module = _library(paths)
     library = module.parent
     for folder in (paths.data, library, library / "__pycache__"):
-        _check_ours(folder)
+        check_ours(folder)
     for folder in (paths.data.parent, paths.data.parent.parent):
-        _check_ours(folder, shared=True)
-    _install(module, (_PACKAGE / "client.py").read_bytes(), 0o600)
-    _install(paths.helper, launcher(library), 0o700)
+        check_ours(folder, shared=True)
+    install_file(module, (_PACKAGE / "client.py").read_bytes(), 0o600)
+    install_file(paths.helper, launcher(library), 0o700)
     with contextlib.suppress(OSError, py_compile.PyCompileError):
         py_compile.compile(str(module), doraise=True, quiet=2)
     if not os.access(paths.helper, os.X_OK):
@@ -86,7 +86,7 @@ def _library(paths: Paths) -> Path:
     return paths.data / "lib" / "credhelper_client.py"
 
 
-def _check_ours(folder: Path, *, shared: bool = False) -> None:
+def check_ours(folder: Path, *, shared: bool = False) -> None:
     """Raise CredhelperError where others could put something there: every AWS call would run it.
 
     Args:
@@ -164,7 +164,8 @@ def _interpreter() -> str:
     return base if os.access(base, os.X_OK) else sys.executable
 
 
-def _install(path: Path, data: bytes, mode: int) -> None:
+def install_file(path: Path, data: bytes, mode: int) -> None:
+    """Let the file at `path` have this content and mode; written only where it has not. Raises CredhelperError."""
     with contextlib.suppress(FileNotFoundError):
         if files.read_bytes(path) == data and stat.S_IMODE(path.stat().st_mode) == mode:
             return

@@ -11,10 +11,11 @@ ROOT = Path(credhelper.__file__).parent
 # From the ground up; a room is a folder or a single file of the package.
 FLOORS = [
     {"client", "errors", "__init__"},
-    {"dates", "model", "names", "memory", "private", "headers", "words"},
+    {"dates", "model", "names", "memory", "private", "headers", "words", "rc_files"},
     {"paths", "files", "endpoints", "terminal"},
     {"settings", "agent", "completion", "board"},
     {"resources"},
+    {"shell_files", "rc_places"},
     {"core"},
     {"aws"},
     {"standin"},

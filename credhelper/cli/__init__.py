@@ -26,6 +26,7 @@ VERBS = {
     "whoami": "Show which identity a profile has.",
     "enable": "Let profiles get their credentials through credhelper.",
     "disable": "Give profiles back exactly as they were.",
+    "hook": "Print the hook of a shell, or install it.",
     "daemon": "Run, start, stop or look at the background process.",
     "demo": "Show the whole thing on a local stand-in, no AWS account needed.",
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 
 import click
@@ -13,7 +12,7 @@ from credhelper.aws.targets import chosen_profile
 from credhelper.cli import no_core_dumps
 from credhelper.errors import EXIT_FAILURE, EXIT_OK, CredhelperError, UsageError
 from credhelper.paths import Paths
-from credhelper.terminal import counted, printable
+from credhelper.terminal import counted, is_terminal, printable, use_colour
 
 _VERBS = {"is": "are", "has": "have", "does": "do"}
 
@@ -152,13 +151,3 @@ def _of_several(reason: str) -> str:
 
 def _profiles(names: Sequence[str]) -> str:
     return counted(len(names), "profile")
-
-
-def is_terminal() -> bool:
-    """Whether there is a person to ask."""
-    return sys.stdin.isatty()
-
-
-def use_colour() -> bool:
-    """Whether stdout is a terminal that wants colour."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

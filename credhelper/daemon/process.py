@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from credhelper import client, files, memory, resources
+from credhelper import client, files, memory, resources, shell_files
 from credhelper.agent import Agent
 from credhelper.dates import DATE_FORMAT
 from credhelper.errors import CredhelperError, DaemonUnavailable, places
@@ -85,17 +85,19 @@ async def _main(paths: Paths, environ: Mapping[str, str], word: _Word) -> bool:
         return False
     word.say("ready\n")
     # A profile may name the helper of an older version; whoever runs last keeps it current.
-    threading.Thread(target=_keep_helper_current, args=(paths,), name="helper", daemon=True).start()
+    threading.Thread(target=_keep_files_current, args=(paths,), name="files", daemon=True).start()
     await app.run()
     return True
 
 
-def _keep_helper_current(paths: Paths) -> None:
+def _keep_files_current(paths: Paths) -> None:
     with contextlib.suppress(CredhelperError, OSError):
         if resources.restore_helper(paths):
             logging.getLogger("credhelper").warning("the helper was missing and is in place again")
         elif resources.helper_is_ours(paths):
             resources.install_helper(paths)
+    with contextlib.suppress(CredhelperError, OSError):
+        shell_files.keep_current(paths)
 
 
 def _neighbour_answers(paths: Paths, environ: Mapping[str, str], began: float, patience: float) -> bool:

@@ -574,21 +574,21 @@ def test_helper_of_another_installation_is_left_alone(machine: Machine, monkeypa
     ours = machine.paths.helper.read_bytes()
     theirs = ours.replace(b"'-P'", b"'-s', '-P'").replace(b"# credhelper", b"# an older credhelper")
     machine.paths.helper.write_bytes(theirs)
-    daemon_process._keep_helper_current(machine.paths)
+    daemon_process._keep_files_current(machine.paths)
     assert machine.paths.helper.read_bytes() == theirs
     gone = theirs.replace(repr(sys.executable).encode(), b"'/nonexistent/python'")
     for mine_to_mend in (gone, ours.replace(b"# credhelper", b"# an older credhelper"), b"#!/bin/false\n"):
         machine.paths.helper.write_bytes(mine_to_mend)
-        daemon_process._keep_helper_current(machine.paths)
+        daemon_process._keep_files_current(machine.paths)
         assert machine.paths.helper.read_bytes() == ours
     for missing in (machine.paths.helper, machine.paths.data / "lib" / "credhelper_client.py"):
         missing.unlink()
-        daemon_process._keep_helper_current(machine.paths)
+        daemon_process._keep_files_current(machine.paths)
         assert machine.paths.helper.read_bytes() == ours
         assert missing.exists()
     machine.paths.helper.unlink()
     machine.config.write_text("[default]\n")
-    daemon_process._keep_helper_current(machine.paths)
+    daemon_process._keep_files_current(machine.paths)
     assert not machine.paths.helper.exists()  # nobody misses it
 
 
