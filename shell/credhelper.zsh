@@ -1,5 +1,310 @@
-# credhelper for zsh: completion of commands and options.
-#   source /path/to/credhelper.zsh
-if command -v credhelper >/dev/null 2>&1; then
-  eval "$(_CREDHELPER_COMPLETE=zsh_source command credhelper)"
-fi
+# credhelper for zsh: AWS_PROFILE without thinking, a login just in time, the time left in the prompt. In ~/.zshrc:
+#
+#   eval "$(credhelper hook zsh)"      (quicker, as it starts no program: run `credhelper hook zsh --install` once)
+#
+# Before that line, if you like: CREDHELPER_COMMANDS='aws cdk terraform' names the commands before which a login that
+# is needed is started (an empty value: none).
+#
+# The profile and the time left in the prompt, after that line:
+#   zsh:            setopt prompt_subst; PROMPT='${CREDHELPER_SEGMENT:+$CREDHELPER_SEGMENT }'$PROMPT
+#   powerlevel10k:  POWERLEVEL9K_RIGHT_PROMPT_ELEMENTS+=(credhelper), in ~/.p10k.zsh; styled by state, as with
+#                   POWERLEVEL9K_CREDHELPER_SHORT_FOREGROUND=208 (the states are OK, SHORT and OVER)
+#   starship:       export CREDHELPER_TEXT, and in starship.toml
+#                   [env_var.CREDHELPER_TEXT]
+#                   format = '[$env_value]($style) '
+#   elsewhere:      credhelper_prompt prints it.
+#
+# Every command is written so that no alias, option or function of yours changes it, and the syntax is what all of
+# zsh's options read alike: `eval` parses this text as a whole, before any line of it could set an option.
+
+\builtin typeset -g __credhelper_command='@CREDHELPER@'
+
+# --- the board: what the daemon knows, in small files ---------------------------------------------------------------
+
+# REPLY becomes the name of the profile or path $1 on the board: what is not A-Za-z0-9._- becomes +XX, byte by byte.
+function __credhelper_encode {
+  REPLY=$1
+  if [[ $1 != *[^A-Za-z0-9._-]* || ${#1} -gt 250 ]]; then \builtin return 0; fi
+  REPLY=${__credhelper_codes[$1]-}
+  if [[ -n $REPLY ]]; then \builtin return 0; fi
+  \builtin setopt local_options no_multibyte
+  \builtin local index char
+  for (( index = 1; index <= ${#1}; index++ )); do
+    char=${1[index]}
+    if [[ $char != [A-Za-z0-9._-] ]]; then char=$(( [##16] #char )) char=+${(l:2::0:)char}; fi
+    REPLY+=$char
+  done
+  __credhelper_codes[$1]=$REPLY
+}
+
+# REPLY becomes the first $2 characters of the file $1, or nothing. Neither forks nor waits.
+function __credhelper_read {
+  REPLY=
+  if [[ -f $1 && -r $1 ]]; then
+    { \builtin read -r -k "$2" -u 0 REPLY <"$1" || : ; } 2>/dev/null
+  fi
+}
+
+# What the board says of the profile $1. `reply` becomes one of
+#   line STATE ENDS LOGIN SHOWN SESSION    what the daemon last wrote of its session
+#   none                                   the profile uses no session
+#   unknown                                only `credhelper ensure` can tell
+function __credhelper_look {
+  \builtin local REPLY entry config=${AWS_CONFIG_FILE-}
+  \builtin local line='1 [a-z_]## [0-9](#c1,10) (yes|soon|no) [0-9](#c1,10) ([A-Za-z0-9._-]|+[0-9A-F][0-9A-F])##'$'\n'
+  reply=(unknown)
+  if [[ $config == '~' || $config == '~/'* ]]; then config=${HOME-}${config#\~}; fi
+  if [[ -z $config || $config == "${HOME-}/.aws/config" ]]; then
+    config=default
+  else
+    __credhelper_encode "$config"
+    config=$REPLY
+    if [[ $config != +2F* || ${#config} -gt 200 ]]; then \builtin return 0; fi
+  fi
+  __credhelper_encode "$1"
+  if [[ -z $REPLY || $REPLY == '.' || $REPLY == '..' || ${#REPLY} -gt 250 ]]; then \builtin return 0; fi
+  entry=${HOME-}/.local/state/credhelper/board/profile/$config/$REPLY
+  __credhelper_read "$entry" 1000
+  if [[ $REPLY == ${~line} ]]; then
+    reply=("${(@s: :)REPLY%$'\n'}")
+    reply[1]=line
+  elif [[ ! -e $entry && ! -L $entry && -d ${entry:h} ]]; then
+    reply=(none)
+  fi
+}
+
+# REPLY becomes the name that $1 encodes.
+function __credhelper_decode {
+  \builtin printf -v REPLY %b "${1//+/\\x}"
+}
+
+# REPLY becomes $1 with nothing in it that could steer a terminal or turn the direction of writing.
+function __credhelper_harmless {
+  REPLY=${1//[^[:print:]]/?}
+  REPLY=${REPLY//[$'\xe2\x80\x8b'-$'\xe2\x80\x8f'$'\xe2\x80\xaa'-$'\xe2\x80\xae'$'\xe2\x81\xa0'-$'\xe2\x81\xaf']/?}
+}
+
+# --- credhelper itself: `use` changes this shell ----------------------------------------------------------------------
+
+function credhelper {
+  if [[ ${1-} == use ]]; then __credhelper_use "$@"; else \builtin command "$__credhelper_command" "$@"; fi
+}
+
+function __credhelper_use {
+  \builtin emulate -L zsh
+  \builtin local name
+  \builtin shift
+  if (( ${@[(I)--help]} + ${@[(I)-h]} )); then
+    \builtin command "$__credhelper_command" use "$@"
+    \builtin return
+  fi
+  if [[ ${@[-1]-} == '-' ]]; then
+    if [[ -z ${__credhelper_previous-} ]]; then
+      \builtin print -ru2 -- 'credhelper: no profile was in use before this one. Run: credhelper use NAME'
+      \builtin return 1
+    fi
+    \builtin set -- "${@[1,-2]}" '--' "$__credhelper_previous"
+  fi
+  name=$(\builtin command "$__credhelper_command" use --print "$@") || \builtin return
+  if [[ -z $name ]] && (( ! ${@[(I)--unset]} )); then \builtin return 0; fi
+  if [[ -n ${AWS_PROFILE-} && $AWS_PROFILE != "$name" ]]; then
+    \builtin typeset -g __credhelper_previous=$AWS_PROFILE
+  fi
+  if [[ -n $name ]]; then \builtin export AWS_PROFILE=$name; else \builtin unset AWS_PROFILE; fi
+}
+
+# --- a login just in time ---------------------------------------------------------------------------------------------
+
+# Run the command $1, which a function of its name led to, once its session is good. Neither variables nor options of
+# ours may reach the command from here.
+function __credhelper_run {
+  __credhelper_check "$@" || \builtin return
+  if (( ${#__credhelper_instead[@]} )); then
+    \builtin command "$__credhelper_command" "${__credhelper_instead[@]}"
+  else
+    \builtin command "$@"
+  fi
+}
+
+# Log in first where the command "$@" needs it; fail where it must not run. For `aws sso login` say what to do instead.
+function __credhelper_check {
+  \builtin emulate -L zsh -o extended_glob
+  \builtin typeset -ga __credhelper_instead
+  __credhelper_instead=()
+  if [[ ! -t 0 || ! -t 2 ]]; then \builtin return 0; fi
+  if ! \builtin whence -p -- "$1" "$__credhelper_command" >/dev/null; then \builtin return 0; fi
+  \builtin local tool=$1 profile given= clock='%D{%s}'
+  \builtin local -a plain rest reply
+  \builtin shift
+  while (( $# )); do
+    case $1 in
+      '--') \builtin break ;;
+      '--help' | '-help' | '-h') \builtin return 0 ;;
+      '--version' | '-version') if (( ! ${#plain} )); then \builtin return 0; fi ;;
+      '--profile='*) profile=${1#*=} given=1 ;;
+      '--profile') profile=${2-} given=1 ;|
+      '--profile' | '--region' | '--output' | '--query' | '--endpoint-url' | '--ca-bundle' | '--color' | '--cli-'*)
+        if (( $# > 1 )); then rest+=("$1"); \builtin shift; fi ;;
+      [^-]*) plain+=("$1"); if (( ${#plain} <= 2 )); then \builtin shift; \builtin continue; fi ;;
+    esac
+    rest+=("$1")
+    \builtin shift
+  done
+  case "$tool ${plain[*]} " in
+    'aws sso login '*) __credhelper_instead=(aws-sso-login "${rest[@]}" "$@"); \builtin return 0 ;;
+    'aws configure '* | 'aws sso '* | "$tool help "* | *' help ') \builtin return 0 ;;
+  esac
+  case $tool in
+    aws | cdk | sam | eksctl) ;;
+    *) given= ;;
+  esac
+  if [[ -z $given ]]; then
+    if [[ -n ${AWS_ACCESS_KEY_ID-} ]]; then \builtin return 0; fi
+    profile=${AWS_PROFILE:-${AWS_DEFAULT_PROFILE:-default}}
+  fi
+  __credhelper_look "$profile"
+  if [[ $reply[1] == none ]]; then \builtin return 0; fi
+  if [[ $reply[1] == line && $reply[4] != yes && $reply[3] -gt ${(%)clock} ]]; then \builtin return 0; fi
+  \builtin command "$__credhelper_command" ensure --profile "$profile" >&2
+}
+
+# --- the prompt -------------------------------------------------------------------------------------------------------
+
+# Before each prompt: what it can show, and a warning, once, when the session of the current profile is about to end.
+function __credhelper_precmd {
+  \builtin emulate -L zsh -o extended_glob
+  \builtin local REPLY left now clock='%D{%s}' bang='%D{!}' profile=${AWS_PROFILE:-${AWS_DEFAULT_PROFILE:-default}}
+  \builtin local -a reply
+  \builtin typeset -g CREDHELPER_TEXT= CREDHELPER_SEGMENT= 
+  \builtin typeset -g __credhelper_level=OK __credhelper_tint= __credhelper_escaped=
+  now=${(%)clock}
+  __credhelper_register
+  __credhelper_look "$profile"
+  if [[ $reply[1] != line ]]; then \builtin return 0; fi
+  \builtin local ends=$reply[3] login=$reply[4] shown=$reply[5] session=$reply[6]
+  __credhelper_harmless "$profile"
+  CREDHELPER_TEXT=$REPLY
+  if [[ $login == yes || ( $login == soon && $ends -le $now ) ]]; then
+    CREDHELPER_TEXT+=' expired' __credhelper_level=OVER __credhelper_tint=red
+    if [[ -n ${__credhelper_alive[$session]-} && $reply[2] != logged_out ]]; then
+      __credhelper_warn "$session" 'has ended'
+    fi
+    __credhelper_alive[$session]=
+  elif (( ends > now )); then
+    __credhelper_alive[$session]=1
+    left=$(( shown - now ))
+    if (( left >= 3600 )); then
+      CREDHELPER_TEXT+=" $(( left / 3600 ))h${(l:2::0:)$(( left % 3600 / 60 ))}m"
+    elif (( left > 0 )); then
+      CREDHELPER_TEXT+=" $(( left / 60 ))m"
+      if (( left < 900 )); then __credhelper_level=SHORT __credhelper_tint=yellow; fi
+    fi
+    if [[ $login == soon && ${__credhelper_warned[$session]-} != $ends ]] && (( ends - now < 900 )); then
+      __credhelper_warned[$session]=$ends
+      __credhelper_warn "$session" "ends in $(( (ends - now) / 60 )) min"
+    fi
+  fi
+  # $bang is an exclamation mark whether or not PROMPT_BANG makes that one special.
+  __credhelper_escaped=${${CREDHELPER_TEXT//\%/%%}//\!/$bang}
+  if [[ -n ${NO_COLOR-} ]]; then __credhelper_tint=; fi
+  CREDHELPER_SEGMENT=$__credhelper_escaped
+  if [[ -n $__credhelper_tint ]]; then CREDHELPER_SEGMENT="%F{$__credhelper_tint}$__credhelper_escaped%f"; fi
+}
+
+# One line on stderr about the session with the encoded name $1, and what to run.
+function __credhelper_warn {
+  \builtin local REPLY end=
+  __credhelper_decode "$1"
+  __credhelper_harmless "$REPLY"
+  if [[ $REPLY == '-'* ]]; then end='-- '; fi
+  \builtin print -ru2 -- "credhelper: session $REPLY $2. Run: credhelper login $end${(q-)REPLY}"
+}
+
+# Print the profile and the time left, as they were at the last prompt.
+function credhelper_prompt {
+  \builtin emulate -L zsh
+  \builtin print -nP -- "${CREDHELPER_SEGMENT-}"
+}
+
+# powerlevel10k calls this for its segment `credhelper`.
+function prompt_credhelper {
+  if [[ -z ${__credhelper_escaped-} ]]; then \builtin return 0; fi
+  \p10k segment -s "$__credhelper_level" -f "$__credhelper_tint" -t "$__credhelper_escaped"
+}
+
+# --- completion -------------------------------------------------------------------------------------------------------
+
+# `lines` becomes what may stand in the place of the last of the words "$@": each a value, maybe a tab and a remark.
+function __credhelper_offers {
+  \builtin local before=${(F)@[1,-2]}
+  lines=("${(@f)$(_CREDHELPER_COMPLETE=lines_complete _CREDHELPER_WORDS=$before _CREDHELPER_WORD=${@[-1]} \
+    \builtin command "$__credhelper_command" 2>/dev/null)}")
+}
+
+function __credhelper_complete {
+  \builtin local line quote=${compstate[quote]-}
+  \builtin local -a lines values described shown
+  __credhelper_offers "${(@Q)words[2,CURRENT-1]}" "${(Q)${:-$quote$PREFIX$quote}}"
+  for line in "${lines[@]}"; do
+    if [[ $line == *$'\t'* ]]; then
+      described+=("${line%%$'\t'*}")
+      shown+=("${line/$'\t'/  -- }")
+    elif [[ -n $line ]]; then
+      values+=("$line")
+    fi
+  done
+  \builtin compadd -a -- values
+  \builtin compadd -l -d shown -a -- described
+}
+
+# The same where nobody has called compinit.
+function __credhelper_compctl {
+  \builtin emulate -L zsh
+  \builtin local -a lines line
+  \builtin local at
+  \builtin read -Ac line
+  \builtin read -nc at
+  __credhelper_offers "${(@Q)line[2,at-1]}" "$1"
+  reply=("${(@)lines%%$'\t'*}")
+}
+
+# Whenever compinit is called, completion is then registered at the next prompt.
+function __credhelper_register {
+  if (( ${+functions[compdef]} && ${+_comps} )); then
+    if [[ ${_comps[credhelper]-} != __credhelper_complete ]]; then \compdef __credhelper_complete credhelper; fi
+  elif (( ! ${+__credhelper_registered} )); then
+    \builtin typeset -g __credhelper_registered=1
+    \builtin compctl -K __credhelper_compctl credhelper
+  fi
+}
+
+# --- the start --------------------------------------------------------------------------------------------------------
+
+function __credhelper_start {
+  \builtin emulate -L zsh -o extended_glob -o no_aliases
+  \builtin local REPLY name again=${+__credhelper_codes} encoded='([A-Za-z0-9._-]|+[0-9A-F][0-9A-F])##'
+  \builtin local tools=${CREDHELPER_COMMANDS-aws cdk terraform tofu sam pulumi eksctl}
+  \builtin typeset -gA __credhelper_codes __credhelper_alive __credhelper_warned
+  if [[ $__credhelper_command == '@'* ]]; then __credhelper_command=credhelper; fi
+  # The profile of new shells, but not where keys in the environment stand for another one.
+  if (( ! again )) && [[ -z ${AWS_PROFILE+set}${AWS_DEFAULT_PROFILE+set}${AWS_ACCESS_KEY_ID-} ]]; then
+    __credhelper_read "${HOME-}/.local/state/credhelper/board/default-profile" 1000
+    if [[ ${REPLY%$'\n'} == ${~encoded} ]]; then
+      __credhelper_decode "${REPLY%$'\n'}"
+      \builtin export AWS_PROFILE=$REPLY
+    fi
+  fi
+  if [[ ! -o interactive ]]; then \builtin return 0; fi
+  # A function of the user's stays theirs; ours are made anew.
+  for name in ${(k)functions[(R)__credhelper_run *]}; do
+    \builtin unset "functions[$name]"
+  done
+  for name in ${=tools}; do
+    if [[ $name == [A-Za-z0-9._][A-Za-z0-9._-]# ]] && (( ! ${+functions[$name]} )); then
+      functions[$name]="__credhelper_run $name \"\$@\""
+    fi
+  done
+  \builtin typeset -ga precmd_functions
+  if (( ! ${precmd_functions[(I)__credhelper_precmd]} )); then precmd_functions+=(__credhelper_precmd); fi
+}
+__credhelper_start
