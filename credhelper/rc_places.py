@@ -6,7 +6,6 @@ A shell decides by its own variables, so this follows ZDOTDIR and XDG_CONFIG_HOM
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -88,6 +87,8 @@ def _zsh_folder(home: Path, environ: Mapping[str, str]) -> Path:
     chosen = environ.get("ZDOTDIR", "")
     if not chosen and b"ZDOTDIR" in _content(home / ".zshenv"):
         # Only zsh can say; it reads this file whenever it starts.
+        import subprocess  # noqa: PLC0415 - spares `credhelper hook zsh` 10 ms
+
         try:
             done = subprocess.run(
                 ["zsh", "-c", 'printf "%s\\n" "${ZDOTDIR-}"'],

@@ -10,7 +10,6 @@ import contextlib
 import grp
 import os
 import pwd
-import py_compile
 import shlex
 import stat
 import sys
@@ -41,6 +40,8 @@ def install_helper(paths: Paths) -> None:
 
     Raises CredhelperError where the folder cannot be written, others can write to it, or it is mounted noexec.
     """
+    import py_compile  # noqa: PLC0415 - spares `credhelper hook` its imports
+
     paths.check_owner()
     module = _library(paths)
     library = module.parent
