@@ -92,7 +92,7 @@ def candidates(
     ended = "--" in words
     if verb in NAMES and (ended or not word.startswith("-")):
         several, sources = NAMES[verb]
-        given = [other for other in words[words.index(verb) + 1 :] if ended or not other.startswith("-")]
+        given = _arguments(words[words.index(verb) + 1 :])
         found = iter(()) if given and not several else _names(sources, environ, given, options=ended)
     elif others is None:
         return None
@@ -103,6 +103,12 @@ def candidates(
         if value.startswith(word) and not _CONTROL.search(value):
             once.setdefault(value, remark)
     return list(once.items())
+
+
+def _arguments(words: list[str]) -> list[str]:
+    """Those that are no options."""
+    end = words.index("--") if "--" in words else len(words)
+    return [word for word in words[:end] if not word.startswith("-")] + words[end + 1 :]
 
 
 def _names(

@@ -12,8 +12,11 @@ from credhelper import cli
 
 def others(words: list[str], word: str) -> Iterable[tuple[str, str]]:
     """The values that may follow these words and begin with this one, each with its remark."""
-    if all(other.startswith("-") for other in words) and not word.startswith("-"):
+    verb = next((other for other in words if not other.startswith("-")), None)
+    if verb is None and not word.startswith("-"):
         return cli.VERBS.items()  # click would import them all
+    if verb is not None and verb not in cli.VERBS:
+        return []
     try:
         items = ShellComplete(cli.group, {}, "credhelper", "").get_completions(list(words), word)
     except click.ClickException:
