@@ -11,7 +11,7 @@
 #
 # The login just in time looks at the line that was typed, before it runs, and puts no function in front of `aws`: a
 # function would hide a failure from $? (`terraform plan && terraform apply` would go on), turn bytes into text
-# (`aws s3 cp … - > file`) and change arguments such as `--` and `a,b`. Nothing in a name is ever run as code.
+# (`aws s3 cp URL - > file`) and change arguments such as `--` and `a,b`. Nothing in a name is ever run as code.
 
 $global:__credhelper_command = '@CREDHELPER@'
 
@@ -234,7 +234,7 @@ function global:__credhelper_before([string] $Line) {
         if ($null -eq $plan) { continue }
         if ($plan.Login.Count -eq 3) {
             $texts = '& (__credhelper_binary) aws-sso-login', '', ''
-            foreach ($index in 0..2) {
+            foreach ($index in 0, 1, 2) {
                 $edits += [pscustomobject] @{ Extent = $plan.Login[$index].Extent; Text = $texts[$index] }
             }
         } elseif ($good -cnotcontains $plan.Profile) {
