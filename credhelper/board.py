@@ -290,11 +290,11 @@ class Board:
 
     def _write_links(self, at: int, config: str, wanted: Mapping[str, str]) -> bool:
         links = {name: session for profile, session in wanted.items() if (name := entry_name(profile)) is not None}
-        changed = sweep(at, links)
+        changed = False
         for name, session in links.items():
             with self._going_on("profile", config, name):
                 changed |= put_link(at, name, f"../../session/{session}")
-        return changed
+        return changed | sweep(at, links)
 
     def _is_as_left(self, at: int, name: str, content: object) -> bool:
         left = self._folders.get(name)

@@ -127,28 +127,29 @@ def _new_name(at: int) -> Iterator[str]:
 
 
 def sweep(at: int, wanted: Container[str], *, only_new: bool = False) -> bool:
-    """Remove from the folder `at` what is not wanted; whether there was anything.
+    """Remove from the folder `at` what is not wanted; whether there was anything. Raises OSError.
 
     A folder that holds folders stays: none of ours does.
 
     Args:
-        only_new: only what somebody was killed in the making of.
+        only_new: only what another process was killed in the making of.
     """
     with os.scandir(at) as entries:
         unwanted = [entry for entry in entries if entry.name not in wanted]
         names = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in unwanted]
     changed = False
     for name, is_folder in names:
-        if name.startswith(NEW):
-            if not _is_left_over(at, name):
-                continue
-        elif only_new:
+        if only_new and not _is_left_over(at, name):
             continue
-        with contextlib.suppress(OSError):
+        try:
             if is_folder:
                 _remove_folder(at, name)
             else:
                 os.unlink(name, dir_fd=at)
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT}:
+                raise
+        else:
             changed = True
     return changed
 
@@ -166,6 +167,8 @@ def _remove_folder(at: int, name: str) -> None:
 
 def _is_left_over(at: int, name: str) -> bool:
     with contextlib.suppress(OSError):
+        if not name.startswith(NEW):
+            return False
         age = time.time() - os.stat(name, dir_fd=at, follow_symlinks=False).st_ctime
         return not 0 <= age < _MADE_WITHIN
     return False

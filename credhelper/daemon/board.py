@@ -31,7 +31,7 @@ class _Seen:
 
 
 class BoardKeeper:
-    """Keeps the board of one home folder. All its methods run on the event loop; none blocks it, none raises."""
+    """Keeps the board of one home folder. All its methods run on the event loop; none blocks it."""
 
     def __init__(self, paths: Paths, tools: Tools, world: World) -> None:
         self._tools = tools
@@ -55,20 +55,20 @@ class BoardKeeper:
             look: also put right what others have done to the board, and try again what could not be written.
         """
         async with self._writing:
-            now = self._now(keepers)
-            if now == self._said and not look:
-                return
-            # Said or not: what cannot be written is tried again at the next look and not all the time.
-            self._said = now
-            found = {identity: keeper.found for identity, keeper in keepers.items()}
             try:
+                now = self._now(keepers)
+                if now == self._said and not look:
+                    return
+                # Said or not: what cannot be written is tried again at the next look and not all the time.
+                self._said = now
+                found = {identity: keeper.found for identity, keeper in keepers.items()}
                 await self._tools.calls.aside(lambda: self._write(*now, found))
             except CredhelperError as error:
                 if self._trouble.news(error.message):
                     _LOG.warning("%s; prompts and just-in-time logins go without the board", error.message)
             except Exception as error:  # noqa: BLE001 - the shells' comfort must not end the daemon
                 if self._trouble.news(repr(error)):
-                    _LOG.exception("the board cannot be written in an unforeseen way")
+                    _LOG.exception("the board cannot be written in an unforeseen way; it is tried again")
             else:
                 if self._trouble.over():
                     _LOG.info("the board can be written again")
