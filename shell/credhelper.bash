@@ -62,8 +62,12 @@ __credhelper_found=
 # Sets __credhelper_encoded to a name as the board's files have it (credhelper/names.py).
 __credhelper_encode() {
     __credhelper_encoded=$1
-    case $1 in *[!$__credhelper_letters]*) ;; *) return 0 ;; esac
-    local LC_ALL=C byte index # bytes, not characters
+    # Of a locale that is missing bash complains whenever it comes back to it.
+    case $1 in *[!$__credhelper_letters]*) __credhelper_encode_bytes "$1" 2>/dev/null ;; esac
+}
+
+__credhelper_encode_bytes() {
+    local LC_ALL=C byte index
     __credhelper_encoded=
     for ((index = 0; index < ${#1}; index++)); do
         byte=${1:index:1}
@@ -177,8 +181,7 @@ __credhelper_refresh() {
             CREDHELPER_SEGMENT=$'\001\e['${colour}$'m\002'$CREDHELPER_TEXT$'\001\e[0m\002'
         fi
     fi
-    # Under `set -e` the shell would end of a failure that it has forgiven already.
-    case $- in *e*) ;; *) return "$code" ;; esac
+    return "$code"
 }
 
 __credhelper_warn() {
@@ -290,14 +293,14 @@ __credhelper_start() {
         declare -F "$name" >/dev/null || eval "function $name { __credhelper_run $name \"\$@\"; }" 2>/dev/null || :
     done
 
-    # A child that inherits an exported PROMPT_COMMAND, but not our functions, finds `:` there.
-    # shellcheck disable=SC2016 # not yet
-    name='"${__credhelper_hook-:}"'
+    # A child that inherits an exported PROMPT_COMMAND, but not our functions, finds `:` there. The last status is handed
+    # on; with `&& :` it counts as a failure neither for `set -e` nor for a trap on ERR.
+    # shellcheck disable=SC2016 # expanded before each prompt, not here
+    name='"${__credhelper_hook-:}" && :'
     __credhelper_hook=__credhelper_refresh
     # shellcheck disable=SC2128,SC2178 # only bash 5.1 and newer run more than its first element
     if [[ ${PROMPT_COMMAND[*]-} != *__credhelper_hook* ]]; then
-        if [[ -n ${PROMPT_COMMAND[*]+set} ]] &&
-            ((${#PROMPT_COMMAND[@]} > 1 && BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] > 500)); then
+        if [[ -n ${PROMPT_COMMAND[1]+set} ]] && ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] > 500)); then
             PROMPT_COMMAND+=("$name")
         else
             PROMPT_COMMAND=${PROMPT_COMMAND:+$PROMPT_COMMAND$'\n'}$name
