@@ -15,7 +15,7 @@ set -g __credhelper_command '@CREDHELPER@'
 string match -q '@*' -- $__credhelper_command; and set -g __credhelper_command credhelper
 
 function credhelper --description 'Stay logged in to AWS'
-    if test "$argv[1]" = use
+    if contains -- "$argv[1]" use
         __credhelper_use $argv[2..]
     else
         command $__credhelper_command $argv
@@ -27,23 +27,26 @@ function __credhelper_use
         command $__credhelper_command use $argv
         return
     end
-    if test "$argv" = -
+    if contains -- "$argv" -
         if not set -q __credhelper_previous
             echo 'credhelper: no other profile was in use in this shell. Run: credhelper use NAME' >&2
             return 1
         end
         set argv -- $__credhelper_previous
     end
-    set -l name (command $__credhelper_command use --print $argv)
-    or return
-    if set -q name[1]; or contains -- --unset $argv
-        test -n "$AWS_PROFILE" -a "$AWS_PROFILE" != "$name"; and set -g __credhelper_previous $AWS_PROFILE
+    # In a command substitution the program would not have the terminal for itself.
+    set -l name
+    command $__credhelper_command use --print $argv | read --delimiter \n name
+    set -l code $pipestatus[1]
+    test $code = 0; or return $code
+    if test -n "$name"; or contains -- --unset $argv
+        contains -- "$AWS_PROFILE" '' "$name"; or set -g __credhelper_previous $AWS_PROFILE
         set -eg AWS_PROFILE
-        if set -q name[1]
-            set -gx AWS_PROFILE $name[1]
+        if test -n "$name"
+            set -gx AWS_PROFILE $name
         else if set -qU AWS_PROFILE
-            # A universal variable is the user's own: hide it in this shell.
-            set -gu AWS_PROFILE
+            echo 'credhelper: AWS_PROFILE is also a universal variable, which is yours. Run: set -eU AWS_PROFILE' >&2
+            return 1
         end
     end
     return 0
@@ -74,14 +77,14 @@ end
 function __credhelper_decode
     set -g __credhelper_decoded $argv[1]
     string match -q '*+*' -- $argv[1]
-    and set -g __credhelper_decoded (string replace -a + % -- $argv[1] | string unescape --style=url | string collect -N)
+    and set -g __credhelper_decoded (string replace -a + % -- $argv[1] | string unescape --style=url)
 end
 
 # Sets __credhelper_plain to text without what a terminal would obey.
 function __credhelper_harmless
     set -g __credhelper_plain $argv[1]
     string match -qr '\A[ -~]*\z' -- $argv[1]
-    or set -g __credhelper_plain (string replace -ar '[\p{C}\p{Zl}\p{Zp}]' '?' -- $argv[1] | string join '?')
+    or set -g __credhelper_plain (string replace -ar '[\p{C}\p{Zl}\p{Zp}]' '?' -- $argv[1])
 end
 
 # Sets __credhelper_profile to the profile of this environment.
@@ -94,7 +97,7 @@ end
 # Sets __credhelper_folder to the folder of this environment's AWS config, and __credhelper_file to the entry of a
 # profile in it; to nothing where there can be none. Keeps the last answer.
 function __credhelper_find
-    test "$argv[1]" = "$__credhelper_found" -a "$AWS_CONFIG_FILE" = "$__credhelper_found_in"; and return
+    contains -- "$argv[1]" "$__credhelper_found"; and contains -- "$AWS_CONFIG_FILE" "$__credhelper_found_in"; and return
     set -g __credhelper_found $argv[1]
     set -g __credhelper_found_in $AWS_CONFIG_FILE
     set -g __credhelper_folder
@@ -102,7 +105,7 @@ function __credhelper_find
     set -l config $AWS_CONFIG_FILE
     string match -q '~/*' -- $config; and set config "$HOME"(string sub -s 2 -- $config)
     set -g __credhelper_encoded default
-    if test -n "$config" -a "$config" != "$HOME/.aws/config"
+    if not contains -- "$config" '' "$HOME/.aws/config"
         __credhelper_encode $config
         string match -qr '^\+2F.{0,197}$' -- $__credhelper_encoded; or return
     end
@@ -119,7 +122,7 @@ function __credhelper_read
     __credhelper_find $argv[1]
     test -f "$__credhelper_file" -a -r "$__credhelper_file"; or return
     set -l line
-    read -n 400 line <$__credhelper_file
+    read -n 2000 line <$__credhelper_file
     set -g __credhelper_line $__credhelper_file $line
     if test $__credhelper_clock = builtin
         set -g __credhelper_age (builtin path mtime --relative $__credhelper_file)
@@ -132,7 +135,7 @@ end
 # now __credhelper_left until then and __credhelper_shown until what a prompt shows, with its full hours and minutes.
 # __credhelper_until is the age from which on a prompt shows something else. False for garbage.
 function __credhelper_understand
-    set -l pattern '^1 [a-z_]+ (?<ends>\d{1,10}) (?<login>yes|soon|no) (?<shown>\d{1,10}) (?<session>[A-Za-z0-9._+-]+)$'
+    set -l pattern '^1 [a-z_]+ (?<ends>\d{1,10}) (?<login>yes|soon|no) (?<shown>\d{1,10}) (?<session>[A-Za-z0-9._+-]{1,1900})$'
     string match -qr $pattern -- $__credhelper_line[2]; or return
     set -l now $__credhelper_age
     test $__credhelper_clock = builtin
@@ -158,7 +161,7 @@ end
 # --- the prompt ---------------------------------------------------------------------------------------------------
 
 function __credhelper_refresh --on-event fish_prompt
-    test "$CREDHELPER_COMMANDS" = "$__credhelper_guarded"; or __credhelper_guard $CREDHELPER_COMMANDS
+    contains -- "$CREDHELPER_COMMANDS" "$__credhelper_guarded"; or __credhelper_guard $CREDHELPER_COMMANDS
     __credhelper_current
     if not __credhelper_read $__credhelper_profile
         set -g __credhelper_drawn
@@ -166,7 +169,7 @@ function __credhelper_refresh --on-event fish_prompt
         return
     end
     # The same line within the same minute shows the same.
-    test "$__credhelper_line" = "$__credhelper_drawn"
+    contains -- "$__credhelper_line" "$__credhelper_drawn"
     and test $__credhelper_age -ge $__credhelper_from -a $__credhelper_age -lt $__credhelper_until
     and return
     set -g __credhelper_colour
@@ -180,7 +183,7 @@ function __credhelper_refresh --on-event fish_prompt
         set time ' expired'
         set -g __credhelper_colour red
         # Once, and only where this shell has seen it alive.
-        if test "$__credhelper_alive" = $__credhelper_session
+        if contains -- $__credhelper_session $__credhelper_alive
             set -g __credhelper_alive
             __credhelper_warn has ended
         end
@@ -193,7 +196,7 @@ function __credhelper_refresh --on-event fish_prompt
                 set time $__credhelper_shown[2]h$time
             else if test $__credhelper_shown[1] -lt 900
                 set -g __credhelper_colour yellow
-                if test $__credhelper_login = soon -a "$__credhelper_warned" != $__credhelper_session/$__credhelper_ends
+                if test $__credhelper_login = soon; and not contains -- $__credhelper_session/$__credhelper_ends "$__credhelper_warned"
                     set -g __credhelper_warned $__credhelper_session/$__credhelper_ends
                     __credhelper_warn ends in $__credhelper_shown[3] min
                 end
@@ -254,7 +257,7 @@ function __credhelper_fine
     if __credhelper_read $argv[1]
         __credhelper_understand; and test $__credhelper_login != yes -a $__credhelper_left -gt 0
     else
-        test -d "$__credhelper_folder" -a ! -e "$__credhelper_file" -a ! -L "$__credhelper_file"
+        test -d "$__credhelper_folder"; and not test -e "$__credhelper_file"; and not test -L "$__credhelper_file"
     end
 end
 
@@ -292,8 +295,8 @@ function __credhelper_run
                 return
             case 'aws sso*' 'aws configure*' '* help*' '* version'
             case '*'
-                if string match -qr '^(--?help|-h|--?version)$' -- $argv; or test "$argv[-1]" = help
-                else if test -z "$profile" -a -n "$AWS_ACCESS_KEY_ID"
+                if string match -qr '^(--?help|-h|--?version)$' -- $argv; or contains -- $argv[-1] help
+                else if test -z "$profile"; and test -n "$AWS_ACCESS_KEY_ID"
                     # The environment's own credentials win.
                 else
                     __credhelper_current
@@ -345,8 +348,8 @@ complete -c credhelper -f -a '(__credhelper_complete)'
 
 if not set -q AWS_PROFILE; and not set -q AWS_DEFAULT_PROFILE
     and test -f $__credhelper_board/default-profile -a -r $__credhelper_board/default-profile
-    read -n 800 __credhelper_line <$__credhelper_board/default-profile
-    if string match -qr '^[A-Za-z0-9._+-]+$' -- $__credhelper_line
+    read -n 2000 __credhelper_line <$__credhelper_board/default-profile
+    if string match -qr '^[A-Za-z0-9._+-]{1,1900}$' -- $__credhelper_line
         __credhelper_decode $__credhelper_line
         set -gx AWS_PROFILE $__credhelper_decoded
     end
