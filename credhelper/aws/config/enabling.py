@@ -143,7 +143,7 @@ class _Enable(Editor):
             return whole
         found: list[tuple[Group, HelperLine]] = []
         for group in groups:
-            if not (group.live or group.old or group.foreign):
+            if not (group.live or group.old or group.foreign or group.ours):
                 continue
             line = self.target(everything | _remembered([group], self))
             if isinstance(line, str):
@@ -196,7 +196,7 @@ class _Enable(Editor):
         if group.added:
             set_now = [self.set_helper(at, line) for _, at in group.added]
             return bool(going or group.stray) or any(set_now)
-        place = min(group.live or [old.at for old in group.old] or group.foreign)
+        place = min(group.live or [old.at for old in group.old] or [*group.foreign, *group.ours])
         old_text = next((old.text for old in group.old if old.at == place), self.lines[place].text)
         indent = old_text[: len(old_text) - len(old_text.lstrip())]
         eol = self.eol_at(place)
