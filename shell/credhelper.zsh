@@ -2,17 +2,13 @@
 #
 #   eval "$(credhelper hook zsh)"      (quicker, as it starts no program: run `credhelper hook zsh --install` once)
 #
-# Before that line, if you like: CREDHELPER_COMMANDS='aws cdk terraform' names the commands before which a login that
-# is needed is started (an empty value: none).
-#
-# The profile and the time left in the prompt, after that line:
+# Before it, CREDHELPER_COMMANDS='aws cdk …' may name the commands before which a needed login is started ('' for none).
+# After it, the profile and the time left in the prompt:
 #   zsh:            setopt prompt_subst; PROMPT='${CREDHELPER_SEGMENT:+$CREDHELPER_SEGMENT }'$PROMPT
 #   powerlevel10k:  POWERLEVEL9K_RIGHT_PROMPT_ELEMENTS+=(credhelper), in ~/.p10k.zsh; styled by state, as with
 #                   POWERLEVEL9K_CREDHELPER_SHORT_FOREGROUND=208 (the states are OK, SHORT and OVER)
-#   starship:       export CREDHELPER_TEXT, and in starship.toml
-#                   [env_var.CREDHELPER_TEXT]
-#                   format = '[$env_value]($style) '
-#   elsewhere:      credhelper_prompt prints it.
+#   starship:       export CREDHELPER_TEXT, and an [env_var.CREDHELPER_TEXT] in starship.toml
+#   elsewhere:      credhelper_prompt prints it
 #
 # Every command is written so that no alias, option or function of yours changes it, and the syntax is what all of
 # zsh's options read alike: `eval` parses this text as a whole, before any line of it could set an option.
@@ -75,12 +71,16 @@ function __credhelper_look {
 
 # REPLY becomes the name that $1 encodes.
 function __credhelper_decode {
-  \builtin printf -v REPLY %b "${1//+/\\x}"
+  REPLY=${1//+/\\x}
+  REPLY=${(g::)REPLY}
 }
 
 # REPLY becomes $1 with nothing in it that could steer a terminal or turn the direction of writing.
 function __credhelper_harmless {
+  REPLY=$1
+  if [[ $1 != *[^A-Za-z0-9._-]* ]]; then \builtin return 0; fi
   REPLY=${1//[^[:print:]]/?}
+  # U+200B-200F, U+202A-202E, U+2060-206F
   REPLY=${REPLY//[$'\xe2\x80\x8b'-$'\xe2\x80\x8f'$'\xe2\x80\xaa'-$'\xe2\x80\xae'$'\xe2\x81\xa0'-$'\xe2\x81\xaf']/?}
 }
 
@@ -94,9 +94,8 @@ function __credhelper_use {
   \builtin emulate -L zsh
   \builtin local name
   \builtin shift
-  if (( ${@[(I)--help]} + ${@[(I)-h]} )); then
-    \builtin command "$__credhelper_command" use "$@"
-    \builtin return
+  if (( ${@[(I)--help]} + ${@[(I)-h]} + ${@[(I)--print]} )); then
+    \builtin command "$__credhelper_command" use "$@"; \builtin return
   fi
   if [[ ${@[-1]-} == '-' ]]; then
     if [[ -z ${__credhelper_previous-} ]]; then
@@ -115,22 +114,19 @@ function __credhelper_use {
 
 # --- a login just in time ---------------------------------------------------------------------------------------------
 
-# Run the command $1, which a function of its name led to, once its session is good. Neither variables nor options of
-# ours may reach the command from here.
+# Run the command "$@", to which a function of its name led, once its session is good. Nothing here is ours that could
+# reach the command: it would not see an exported variable that a local one hides.
 function __credhelper_run {
   __credhelper_check "$@" || \builtin return
-  if (( ${#__credhelper_instead[@]} )); then
-    \builtin command "$__credhelper_command" "${__credhelper_instead[@]}"
-  else
-    \builtin command "$@"
-  fi
+  \builtin command "${__credhelper_really[@]}"
 }
 
-# Log in first where the command "$@" needs it; fail where it must not run. For `aws sso login` say what to do instead.
+# Log in first where the command "$@" needs it; fail where it must not run. `aws sso login` is really another command.
 function __credhelper_check {
-  \builtin emulate -L zsh -o extended_glob
-  \builtin typeset -ga __credhelper_instead
-  __credhelper_instead=()
+  \builtin emulate -L zsh -o extended_glob +x
+  \builtin trap - DEBUG ZERR
+  \builtin typeset -ga __credhelper_really
+  __credhelper_really=("$@")
   if [[ ! -t 0 || ! -t 2 ]]; then \builtin return 0; fi
   if ! \builtin whence -p -- "$1" "$__credhelper_command" >/dev/null; then \builtin return 0; fi
   \builtin local tool=$1 profile given= clock='%D{%s}'
@@ -143,22 +139,18 @@ function __credhelper_check {
       '--version' | '-version') if (( ! ${#plain} )); then \builtin return 0; fi ;;
       '--profile='*) profile=${1#*=} given=1 ;;
       '--profile') profile=${2-} given=1 ;|
-      '--profile' | '--region' | '--output' | '--query' | '--endpoint-url' | '--ca-bundle' | '--color' | '--cli-'*)
-        if (( $# > 1 )); then rest+=("$1"); \builtin shift; fi ;;
+      '--profile' | '--region' | '--output' | '--query' | '--endpoint-url' | '--ca-bundle' | '--color' | '--cli-'[^a]*)
+        if (( $# > 1 )); then rest+=("$1"); \builtin shift; fi ;; # its value is none of the plain words
       [^-]*) plain+=("$1"); if (( ${#plain} <= 2 )); then \builtin shift; \builtin continue; fi ;;
     esac
     rest+=("$1")
     \builtin shift
   done
   case "$tool ${plain[*]} " in
-    'aws sso login '*) __credhelper_instead=(aws-sso-login "${rest[@]}" "$@"); \builtin return 0 ;;
+    'aws sso login '*) __credhelper_really=("$__credhelper_command" aws-sso-login "${rest[@]}" "$@") ;|
     'aws configure '* | 'aws sso '* | "$tool help "* | *' help ') \builtin return 0 ;;
   esac
-  case $tool in
-    aws | cdk | sam | eksctl) ;;
-    *) given= ;;
-  esac
-  if [[ -z $given ]]; then
+  if [[ -z $given || ' aws cdk sam eksctl ' != *" $tool "* ]]; then
     if [[ -n ${AWS_ACCESS_KEY_ID-} ]]; then \builtin return 0; fi
     profile=${AWS_PROFILE:-${AWS_DEFAULT_PROFILE:-default}}
   fi
@@ -172,10 +164,11 @@ function __credhelper_check {
 
 # Before each prompt: what it can show, and a warning, once, when the session of the current profile is about to end.
 function __credhelper_precmd {
-  \builtin emulate -L zsh -o extended_glob
+  \builtin emulate -L zsh -o extended_glob +x
+  \builtin trap - DEBUG ZERR
   \builtin local REPLY left now clock='%D{%s}' bang='%D{!}' profile=${AWS_PROFILE:-${AWS_DEFAULT_PROFILE:-default}}
   \builtin local -a reply
-  \builtin typeset -g CREDHELPER_TEXT= CREDHELPER_SEGMENT= 
+  \builtin typeset -g CREDHELPER_TEXT= CREDHELPER_SEGMENT=
   \builtin typeset -g __credhelper_level=OK __credhelper_tint= __credhelper_escaped=
   now=${(%)clock}
   __credhelper_register
@@ -222,14 +215,14 @@ function __credhelper_warn {
 
 # Print the profile and the time left, as they were at the last prompt.
 function credhelper_prompt {
-  \builtin emulate -L zsh
-  \builtin print -nP -- "${CREDHELPER_SEGMENT-}"
+  \builtin print -rn -- "${(%)CREDHELPER_SEGMENT-}"
 }
 
 # powerlevel10k calls this for its segment `credhelper`.
 function prompt_credhelper {
-  if [[ -z ${__credhelper_escaped-} ]]; then \builtin return 0; fi
-  \p10k segment -s "$__credhelper_level" -f "$__credhelper_tint" -t "$__credhelper_escaped"
+  if [[ -n ${__credhelper_escaped-} ]]; then
+    \p10k segment -s "$__credhelper_level" -f "$__credhelper_tint" -t "$__credhelper_escaped"
+  fi
 }
 
 # --- completion -------------------------------------------------------------------------------------------------------
@@ -237,31 +230,24 @@ function prompt_credhelper {
 # `lines` becomes what may stand in the place of the last of the words "$@": each a value, maybe a tab and a remark.
 function __credhelper_offers {
   \builtin local before=${(F)@[1,-2]}
-  lines=("${(@f)$(_CREDHELPER_COMPLETE=lines_complete _CREDHELPER_WORDS=$before _CREDHELPER_WORD=${@[-1]} \
-    \builtin command "$__credhelper_command" 2>/dev/null)}")
+  lines=(${(f)"$(_CREDHELPER_COMPLETE=lines_complete _CREDHELPER_WORDS=$before _CREDHELPER_WORD=${@[-1]} \
+    \builtin command "$__credhelper_command" 2>/dev/null)"})
 }
 
 function __credhelper_complete {
-  \builtin local line quote=${compstate[quote]-}
-  \builtin local -a lines values described shown
+  \builtin local quote=${compstate[quote]-}
+  \builtin local -a lines remarks
   __credhelper_offers "${(@Q)words[2,CURRENT-1]}" "${(Q)${:-$quote$PREFIX$quote}}"
-  for line in "${lines[@]}"; do
-    if [[ $line == *$'\t'* ]]; then
-      described+=("${line%%$'\t'*}")
-      shown+=("${line/$'\t'/  -- }")
-    elif [[ -n $line ]]; then
-      values+=("$line")
-    fi
-  done
-  \builtin compadd -a -- values
-  \builtin compadd -l -d shown -a -- described
+  \builtin compadd -- "${(@)lines:#*$'\t'*}"
+  lines=("${(@M)lines:#*$'\t'*}")
+  remarks=("${(@)lines/$'\t'/  -- }")
+  \builtin compadd -l -d remarks -- "${(@)lines%%$'\t'*}"
 }
 
 # The same where nobody has called compinit.
 function __credhelper_compctl {
   \builtin emulate -L zsh
-  \builtin local -a lines line
-  \builtin local at
+  \builtin local -a lines line at
   \builtin read -Ac line
   \builtin read -nc at
   __credhelper_offers "${(@Q)line[2,at-1]}" "$1"
@@ -270,8 +256,10 @@ function __credhelper_compctl {
 
 # Whenever compinit is called, completion is then registered at the next prompt.
 function __credhelper_register {
-  if (( ${+functions[compdef]} && ${+_comps} )); then
-    if [[ ${_comps[credhelper]-} != __credhelper_complete ]]; then \compdef __credhelper_complete credhelper; fi
+  if (( ${+_comps} )); then
+    if [[ ${_comps[credhelper]-} != __credhelper_complete && -n ${functions[compdef]-} ]]; then
+      \compdef __credhelper_complete credhelper
+    fi
   elif (( ! ${+__credhelper_registered} )); then
     \builtin typeset -g __credhelper_registered=1
     \builtin compctl -K __credhelper_compctl credhelper
@@ -284,6 +272,7 @@ function __credhelper_start {
   \builtin emulate -L zsh -o extended_glob -o no_aliases
   \builtin local REPLY name again=${+__credhelper_codes} encoded='([A-Za-z0-9._-]|+[0-9A-F][0-9A-F])##'
   \builtin local tools=${CREDHELPER_COMMANDS-aws cdk terraform tofu sam pulumi eksctl}
+  \builtin typeset -ga __credhelper_tools precmd_functions
   \builtin typeset -gA __credhelper_codes __credhelper_alive __credhelper_warned
   if [[ $__credhelper_command == '@'* ]]; then __credhelper_command=credhelper; fi
   # The profile of new shells, but not where keys in the environment stand for another one.
@@ -296,15 +285,16 @@ function __credhelper_start {
   fi
   if [[ ! -o interactive ]]; then \builtin return 0; fi
   # A function of the user's stays theirs; ours are made anew.
-  for name in ${(k)functions[(R)__credhelper_run *]}; do
-    \builtin unset "functions[$name]"
+  for name in "${__credhelper_tools[@]}"; do
+    if [[ ${functions[$name]-} == *__credhelper_run* ]]; then \builtin unset "functions[$name]"; fi
   done
+  __credhelper_tools=()
   for name in ${=tools}; do
-    if [[ $name == [A-Za-z0-9._][A-Za-z0-9._-]# ]] && (( ! ${+functions[$name]} )); then
+    if [[ $name == [A-Za-z0-9._][A-Za-z0-9._-]# && -z ${functions[$name]-} ]]; then
       functions[$name]="__credhelper_run $name \"\$@\""
+      __credhelper_tools+=("$name")
     fi
   done
-  \builtin typeset -ga precmd_functions
   if (( ! ${precmd_functions[(I)__credhelper_precmd]} )); then precmd_functions+=(__credhelper_precmd); fi
 }
 __credhelper_start
