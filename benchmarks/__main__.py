@@ -18,7 +18,8 @@ from benchmarks.crowd import crowds
 from benchmarks.idle import idle, start
 from benchmarks.many_profiles import help_page, many_profiles
 from benchmarks.pages import DOCS, at_rest, circumstances, put
-from benchmarks.table import Row, Section, render
+from benchmarks.shells import shells
+from benchmarks.table import Section, render
 from benchmarks.world import world
 from credhelper.standin import Settings, StandIn
 
@@ -50,25 +51,16 @@ def measure(rounds: int, callers: int, profiles: int, rest: float) -> list[Secti
         resting.watch_again()
         _say(f"{profiles:,} profiles")
         sections.append(many_profiles(standin, rounds, profiles))
+        _say("the shell hook")
+        hooks = shells(standin, rounds, profiles)
         _say("the start of the daemon")
         sections.append(start(standin, rounds))
         _say("the help page")
         sections.append(help_page(rounds))
         _say("the daemon at rest")
         sections.insert(-1, resting.section(rest))
-    return [*sections, _not_yet()]
-
-
-def _not_yet() -> Section:
-    why = "not measured: what it limits is not built yet"
-    return Section(
-        "Budgets without a figure",
-        [
-            Row("shell hook, at the start of a shell", budget="≤ 5 ms", note=why),
-            Row("shell hook, at each prompt", budget="≤ 0.3 ms", note=why),
-            Row("completion of `use` with 2,000 profiles", budget="≤ 100 ms", note=why),
-        ],
-    )
+        sections += hooks
+    return sections
 
 
 def _say(what: str) -> None:

@@ -89,6 +89,8 @@ def percentile(values: Sequence[float], percent: int) -> float:
 def duration(seconds: float) -> str:
     """Seconds, in the unit that suits them."""
     milliseconds = seconds * 1000
+    if abs(milliseconds) < 1:
+        return f"{milliseconds * 1000:.0f} µs"
     if milliseconds < 100:
         return f"{milliseconds:.1f} ms"
     return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{seconds:.2f} s"

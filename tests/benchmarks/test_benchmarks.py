@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +49,13 @@ def test_everything_is_measured_once(
     assert rows["connections that the daemon held at once"][1] == "5"
     assert rows["daemons that began to listen"][1] == "1"
     assert rows["helper, warm"][2] == "2"
-    assert "not built yet" in rows["shell hook, at each prompt"][-1]
+    for shell in filter(shutil.which, ("bash", "zsh", "fish")):
+        assert re.search(r" [mµ]s$", rows[f"{shell}: the hook adds to the start"][1])
+        assert re.search(r" [mµ]s$", rows[f"{shell}: the hook adds to each prompt"][1])
+        if shutil.which("strace"):
+            assert rows[f"{shell}: processes that the hook starts in 50 prompts"][1] == "0"
+            assert rows[f"{shell}: processes that the hook starts by then"][1] == "0"
+    assert rows["asked as by bash"][1].endswith(" ms")
     for measured in (
         "floor: `python -I -S -c pass`",
         "helper, warm",
@@ -231,4 +239,4 @@ def test_a_table_says_which_budget_was_kept() -> None:
         "| absent | – |  |  |  |  |  | two lines |",
     ]
     assert spread([number / 1000 for number in range(21)]) == "2.0 ms – 18.0 ms"
-    assert [duration(value) for value in (0.00061, 0.0999, 0.25, 2)] == ["0.6 ms", "99.9 ms", "250 ms", "2.00 s"]
+    assert [duration(value) for value in (0.00061, 0.0999, 0.25, 2)] == ["610 µs", "99.9 ms", "250 ms", "2.00 s"]
