@@ -4,8 +4,8 @@ Two ways of asking, both by variables of the environment and without arguments, 
 should only be completed:
 
 - `_CREDHELPER_COMPLETE=lines_complete`: `_CREDHELPER_WORDS` has the words before the cursor's (without the command
-  itself), joined by newlines, `_CREDHELPER_WORD` the one at the cursor, both as typed if `_CREDHELPER_QUOTED` is
-  set, else without quotes. Each line of the answer is a whole value, raw, and may go on with a tab and a remark.
+  itself), joined by newlines, `_CREDHELPER_WORD` the one at the cursor, all without their quotes. Each line of the
+  answer is a whole value, raw, and may go on with a tab and a remark.
 - `_CREDHELPER_COMPLETE=readline_complete`: `_CREDHELPER_LINE` is the line up to the cursor as typed,
   `_CREDHELPER_BREAKS` bash's `COMP_WORDBREAKS`. Each line of the answer is ready for `COMPREPLY`.
 
@@ -59,10 +59,7 @@ def answer(environ: Mapping[str, str], others: Others | None = None) -> bool:
 
 def _lines(environ: Mapping[str, str], others: Others | None) -> list[str] | None:
     before, word = environ.get("_CREDHELPER_WORDS", ""), environ.get("_CREDHELPER_WORD", "")
-    words = before.split("\n") if before else []
-    if environ.get("_CREDHELPER_QUOTED"):
-        words, word = [divide(typed).word for typed in words], divide(word).word
-    found = candidates(words, word, environ, others)
+    found = candidates(before.split("\n") if before else [], word, environ, others)
     if found is None:
         return None
     return [f"{value}\t{remark}" if remark else value for value, remark in found]

@@ -53,14 +53,13 @@ def asked(environ: Mapping[str, str], *, module: str = "credhelper") -> list[str
     return done.stdout.decode("utf-8", "surrogateescape").splitlines()
 
 
-def lines(*words: str, quoted: bool = False) -> list[str]:
+def lines(*words: str) -> list[str]:
     """The whole answer where these words stand on the line, the last one at the cursor."""
     return asked(
         {
             "_CREDHELPER_COMPLETE": "lines_complete",
             "_CREDHELPER_WORDS": "\n".join(words[:-1]),
             "_CREDHELPER_WORD": words[-1],
-            **({"_CREDHELPER_QUOTED": "1"} if quoted else {}),
         }
     )
 
@@ -181,14 +180,6 @@ def odd(home: Path) -> list[str]:
 
 def test_odd_names_come_whole_and_raw(odd: list[str]) -> None:
     assert lines("use", "") == odd  # and none with a control character
-
-
-def test_words_as_they_were_typed(odd: list[str]) -> None:
-    assert odd
-    assert lines("use", "'my p", quoted=True) == ["my profile"]
-    assert lines("use", "my\\ p", quoted=True) == ["my profile"]
-    assert lines("'use'", "", quoted=True) == odd
-    assert lines("enable", "my\\ profile", "my", quoted=True) == []
 
 
 def test_bash_gets_them_quoted_as_the_line_goes_on(odd: list[str]) -> None:
