@@ -124,7 +124,8 @@ __credhelper_look() {
     # Only regular files: to open a FIFO would wait.
     [[ -f $__credhelper_file && -r $__credhelper_file ]] &&
         { IFS=' ' read -r -n 500 format state ends login shown session rest; } 2>/dev/null <"$__credhelper_file" &&
-        [[ $format == 1 && -n $session && -z $rest ]] &&
+        [[ $format == 1 && -n $session && ${#session} -le 255 && -z $rest ]] &&
+        case $session in *[!+$__credhelper_letters]*) false ;; esac &&
         case $login in yes | soon | no) ;; *) false ;; esac &&
         case $ends$shown in *[!0123456789]*) false ;; esac &&
         [[ -n $ends && ${#ends} -le 10 && -n $shown && ${#shown} -le 10 ]] &&
@@ -239,13 +240,14 @@ __credhelper_before() {
     case $tool in terraform | tofu | pulumi) profile= ;; esac # they know only the environment
 
     case "$tool$verb " in
+    "$tool help "* | *' help ' | "$tool version "* | 'aws configure '*) return 0 ;;
     'aws sso login '*)
         __credhelper_is_there || return 0
         __credhelper_done=1
         command "$__credhelper_command" aws-sso-login ${rest[@]+"${rest[@]}"}
         return
         ;;
-    'aws sso '* | 'aws configure '* | "$tool help "* | "$tool version "* | *' help ') return 0 ;;
+    'aws sso '*) return 0 ;;
     esac
     if [[ -z $profile ]]; then
         if [[ -n ${AWS_ACCESS_KEY_ID-} ]]; then return 0; fi # it wins over any profile of the environment
@@ -290,7 +292,7 @@ __credhelper_start() {
         names=${names#* }
         case $name in '' | -* | *[!$__credhelper_letters]*) continue ;; esac
         # One of this name is the user's own, or ours from before. (POSIX mode takes no function called `a-b`.)
-        declare -F "$name" >/dev/null || eval "function $name { __credhelper_run $name \"\$@\"; }" 2>/dev/null || :
+        declare -F "$name" >/dev/null 2>&1 || eval "function $name { __credhelper_run $name \"\$@\"; }" 2>/dev/null || :
     done
 
     # A child that inherits an exported PROMPT_COMMAND, but not our functions, finds `:` there. The last status is handed
@@ -309,15 +311,16 @@ __credhelper_start() {
 
     complete -o nosort -F __credhelper_complete credhelper 2>/dev/null || complete -F __credhelper_complete credhelper
 
-    # The profile of new shells, once in each.
-    if [[ ${__credhelper_started-} != "$$" && -z ${AWS_PROFILE+set}${AWS_DEFAULT_PROFILE+set} ]]; then
+    # Once in each shell. What an environment brings along is another shell's.
+    if [[ ${__credhelper_started-} != "$$" ]]; then
+        __credhelper_started=$$
+        unset -v __credhelper_previous __credhelper_alive __credhelper_warned __credhelper_birth
         board=${HOME-}/.local/state/credhelper/board/default-profile
-        if [[ -f $board && -r $board ]] && { IFS= read -r -n 800 name; } 2>/dev/null <"$board" &&
-            __credhelper_decode "$name"; then
+        if [[ -z ${AWS_PROFILE+set}${AWS_DEFAULT_PROFILE+set} && -f $board && -r $board ]] &&
+            { IFS= read -r -n 800 name; } 2>/dev/null <"$board" && __credhelper_decode "$name"; then
             export AWS_PROFILE="$__credhelper_decoded"
         fi
     fi
-    __credhelper_started=$$
 }
 
 # A script gets no more than `credhelper`.
