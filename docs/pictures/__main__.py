@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from docs.pictures.prompt import prompt
 from docs.pictures.terminal import Terminal
 
 FOLDER = Path(__file__).parent
@@ -40,7 +41,7 @@ def status(environ: dict[str, str]) -> str:
         return terminal.svg("status", "credhelper demo --shell")
 
 
-PICTURES = {"demo": demo, "status": status}
+PICTURES = {"demo": demo, "status": status, "prompt": prompt}
 
 
 def main(names: list[str]) -> int:

@@ -149,17 +149,22 @@ class Terminal:
             while True:
                 self._stream.feed(self._child.read_nonblocking(65536, _PAUSE))
 
-    def svg(self, name: str, title: str) -> str:
+    def svg(self, name: str, title: str, *, columns: int | None = None) -> str:
         """The screen as it is when the program pauses next, down to its last line with text.
 
         Args:
             name: of the picture, unique on a page.
             title: of its window.
+            columns: how many of the screen's it shows; all by default.
         """
         self._read_on()
         rows = max((row for row, line in enumerate(self._screen.display) if line.strip()), default=0) + 1
         console = Console(
-            record=True, width=self._screen.columns, file=io.StringIO(), force_terminal=True, legacy_windows=False
+            record=True,
+            width=columns or self._screen.columns,
+            file=io.StringIO(),
+            force_terminal=True,
+            legacy_windows=False,
         )
         for row in range(rows):
             console.print(self._row(row), no_wrap=True, overflow="crop")

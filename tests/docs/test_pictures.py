@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,8 +18,10 @@ from credhelper.demo.board import Board, Lane
 from credhelper.demo.pages import PAGES, STEPS
 from credhelper.demo.view import picture
 from docs.pictures.__main__ import FOLDER, PICTURES
+from docs.pictures.prompt import RC
 from docs.pictures.terminal import Terminal
 from tests.sandbox import PROJECT
+from tests.shells.world import World
 
 SVG = "{http://www.w3.org/2000/svg}"
 STALE = "take the pictures anew: ./dev pictures"
@@ -59,7 +62,7 @@ def test_whole_and_complete_in_itself(name: str) -> None:
     svg = (FOLDER / f"{name}.svg").read_text(encoding="utf-8")
     assert parsed(svg).tag == f"{SVG}svg"
     assert set(re.findall(r"url\((.)", svg)) == {"#"}
-    assert re.findall(r"https?://[^\"]*", svg) == ["http://www.w3.org/2000/svg"]
+    assert re.findall(r"=\"(https?:[^\"]*)", svg) == ["http://www.w3.org/2000/svg"]
     assert re.search(rf"^!\[.+\]\(docs/pictures/{name}\.svg\)$", (PROJECT / "README.md").read_text(), re.MULTILINE)
 
 
@@ -97,6 +100,28 @@ def test_the_status_looks_so_now() -> None:
     now = shown(Report(document, now=1800000000.0), 88)
     missing = likened(now) - likened(lines_of((FOLDER / "status.svg").read_text(encoding="utf-8")))
     assert not missing, STALE
+
+
+def test_the_prompt_looks_so_now(home: Path) -> None:
+    """The hook's own words and colours, in a real bash; those of the commands that it calls have their own tests."""
+    world = World(home)
+    world.session("client", left=12.5 * 60, login="soon", shown=12.5 * 60)
+    world.profile("client-prod", "client")
+    rc = home / ".bashrc"
+    rc.write_text(f"source {world.hook('bash')}\n{RC}")
+    command = ["bash", "--noprofile", "--rcfile", str(rc), "-i"]
+    environ = {**world.env, "AWS_PROFILE": "client-prod"}
+    with Terminal([shutil.which("bash") or "bash", *command[1:]], environ, columns=92, lines=30) as terminal:
+        now = terminal.wait(lambda text: text.endswith("$"), 20.0, "the prompt").splitlines()
+        svg = terminal.svg("prompt", "bash")
+    picture = (FOLDER / "prompt.svg").read_text(encoding="utf-8")
+    assert now == ["credhelper: session client ends in 12 min. Run: credhelper login client", "client-prod 12m $"]
+    lines = [line.rstrip() for line in lines_of(picture)]
+    assert now[0] in lines, STALE
+    assert any(line.startswith(now[1]) for line in lines), STALE
+    colour = re.compile(r'class="prompt-(r\d+)"[^>]*>12m<')
+    fills = [re.search(rf"\.prompt-{found[1]} (.*)", one) for one in (svg, picture) if (found := colour.search(one))]
+    assert [fill[1] for fill in fills if fill] == ["{ fill: #e3b341 }"] * 2, STALE
 
 
 def test_a_screen_becomes_a_picture() -> None:
