@@ -74,4 +74,19 @@ def test_installed_wheel_finds_its_folders(wheel: Path, tmp_path: Path) -> None:
         timeout=30,
     )
     assert done.stdout.split() == [__version__, "credhelper/shell", "credhelper/systemd"]
-    assert (tmp_path / "bin" / "credhelper").is_file()
+    program = tmp_path / "bin" / "credhelper"
+    assert program.is_file()
+    for shell, extension in (("bash", "bash"), ("zsh", "zsh"), ("fish", "fish"), ("powershell", "ps1")):
+        done = subprocess.run(
+            [sys.executable, "-P", str(program), "hook", shell],
+            check=True,
+            cwd=tmp_path.parent,
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        before, after = (PROJECT / "shell" / f"credhelper.{extension}").read_text().split("'@CREDHELPER@'")
+        assert done.stdout.startswith(before)
+        assert done.stdout.endswith(after)
+        assert done.stdout.removeprefix(before).removesuffix(after).strip("'") == str(program)

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from credhelper import client, resources
+from credhelper import client, resources, shell_files
 from credhelper.agent import Agent
 from credhelper.daemon import process as daemon_process
 from credhelper.daemon import singleton
@@ -251,7 +251,7 @@ def test_files_are_private(machine: Machine) -> None:
     for path in (*top.rglob("*"), *Path(os.environ["XDG_RUNTIME_DIR"]).rglob("*")):
         mode = stat.S_IMODE(path.lstat().st_mode)
         wanted = 0o700 if path.is_dir() or path == machine.paths.helper else 0o600
-        # `__pycache__` was made by this process before; the helper's code is no secret. A link has no mode of its own.
+        # `__pycache__` was made by this process before; the helper's code is no secret. A link has no mode.
         if "__pycache__" not in path.parts and not path.is_symlink():
             assert mode == wanted, (path, oct(mode))
 
@@ -591,6 +591,16 @@ def test_helper_of_another_installation_is_left_alone(machine: Machine, monkeypa
     machine.config.write_text("[default]\n")
     daemon_process._keep_files_current(machine.paths)
     assert not machine.paths.helper.exists()  # nobody misses it
+
+
+def test_shell_files_are_kept_current(paths: Paths) -> None:
+    shell_files.install(paths, "zsh")
+    path = shell_files.installed_file(paths, "zsh")
+    current = path.read_bytes()
+    path.write_bytes(current.replace(b"#", b"# of an older version:", 1))
+    Agent(paths).start()
+    wait_until(lambda: path.read_bytes() == current, 20, "the shell file of this version")
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]  # the others were never asked for
 
 
 def test_another_user_s_home_is_left_alone(paths: Paths) -> None:
