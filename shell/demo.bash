@@ -1,5 +1,8 @@
 # shellcheck shell=bash
-# The prompt of `credhelper demo --shell` in bash. Nothing else is read there.
+# `credhelper demo --shell` in bash: the hook as anybody has it, and the prompt. Nothing else is read there.
+# shellcheck source=shell/credhelper.bash
+. "$CREDHELPER_DEMO_HOOK"
+
 if [[ -n ${NO_COLOR:-} ]]; then
     PS1='(credhelper demo) ${AWS_PROFILE:-no profile} $ '
 else

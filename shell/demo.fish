@@ -1,4 +1,6 @@
-# The prompt of `credhelper demo --shell` in fish.
+# `credhelper demo --shell` in fish: the hook as anybody has it, and the prompt.
+source $CREDHELPER_DEMO_HOOK
+
 set -g fish_greeting
 function fish_prompt
     set -q NO_COLOR; or set_color --bold cyan

@@ -1,4 +1,6 @@
-# The prompt of `credhelper demo --shell` in zsh, read as its .zshrc.
+# `credhelper demo --shell` in zsh, read as its .zshrc: the hook as anybody has it, and the prompt.
+source "$CREDHELPER_DEMO_HOOK"
+
 setopt prompt_subst interactive_comments
 if [[ -n ${NO_COLOR:-} ]]; then
     PROMPT='(credhelper demo) ${AWS_PROFILE:-no profile} $ '

@@ -30,6 +30,8 @@ from credhelper.terminal import width
 LIFETIME = 60
 # What a terminal needs, beside what the world takes over anyway.
 _TERMINAL = ("TERM", "COLORTERM", "TERM_PROGRAM", "TERMINFO", "TERMINFO_DIRS", "NO_COLOR")
+# Where our hook for the shell is, which sh has none of.
+_HOOK = "CREDHELPER_DEMO_HOOK"
 _AWS_CLI = re.compile(r"aws-cli/(\d+)\.(\d+)\.")
 
 
@@ -95,17 +97,17 @@ def choose_shell(world: World, theirs: Mapping[str, str]) -> Shell:
     program = next(p for p in candidates if p and os.access(p, os.X_OK) and Path(p).name in _SHELLS)
     name = _SHELLS[Path(program).name]
     prompt = resources.folder("shell") / f"demo.{name}"
+    hook = {_HOOK: str(resources.folder("shell") / f"credhelper.{name}")}
     if name == "bash":
-        return Shell((program, "--noprofile", "--rcfile", str(prompt), "-i"), {})
+        return Shell((program, "--noprofile", "--rcfile", str(prompt), "-i"), hook)
     if name == "zsh":
         shutil.copyfile(prompt, world.home / ".zshrc")
-        return Shell((program, "-d", "-i"), {"ZDOTDIR": str(world.home)})
+        return Shell((program, "-d", "-i"), hook | {"ZDOTDIR": str(world.home)})
     if name == "fish":
         # Where this folder is missing fish fills it, in a process that outlives it.
         (world.home / ".local/share/fish/generated_completions").mkdir(parents=True)
-        return Shell(
-            (program, "-i", "-C", 'source "$CREDHELPER_DEMO_PROMPT"'), {"CREDHELPER_DEMO_PROMPT": str(prompt)}
-        )
+        command = (program, "-i", "-C", 'source "$CREDHELPER_DEMO_PROMPT"')
+        return Shell(command, hook | {"CREDHELPER_DEMO_PROMPT": str(prompt)})
     return Shell((program, "-i"), {"ENV": str(prompt)})
 
 
@@ -123,11 +125,13 @@ def _introduce(world: World, environment: Mapping[str, str], *, own_browser: boo
     lifetime = f"{world.schedule.token_lifetime:g} s"
     browser = "your browser opens on the stand-in's page" if own_browser else "a script plays the browser"
     python = "python -c 'import boto3; print(boto3.client(\"sts\").get_caller_identity())'"
+    other = list(PROFILES)[-1]
     lines = [
         ("credhelper status", "what lasts how long, and what happens next"),
         ("credhelper status --watch", "the same, moving; Ctrl-C ends it"),
         ("credhelper whoami", "who you are at AWS"),
         *([("aws sts get-caller-identity", "the AWS CLI asks the same")] if _has_aws_cli(environment) else []),
+        *([(f"credhelper use {other}", "another profile for this shell")] if _HOOK in environment else []),
         (f"end-session {FORGOTTEN}", "AWS ends a session, as it does after some hours"),
         (f"credhelper logout {SESSION}", "then `credhelper whoami` says what to run"),
         (f"credhelper login {SESSION}", browser),

@@ -107,6 +107,25 @@ def test_a_visit_in_bash(before: None, home: Path, runtime_folder: Path) -> None
     assert gone(visit.seen)
 
 
+@pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
+def test_the_hook_is_in_place(name: str, before: None, home: Path) -> None:
+    with visiting(home, shutil.which(name)) as visit:
+        assert "credhelper use client-prod" in visit.seen
+        assert (
+            visit.run("credhelper use client-prod; echo now $AWS_PROFILE; credhelper use -")
+            == "now client-prod\n" + PROMPT
+        )
+        # Logged in just in time, by a program of the name that the hook knows.
+        visit.run("printf '#!/bin/sh\\necho ran\\n' >bin/sam; chmod +x bin/sam")
+        visit.run("credhelper logout corp; pwd")
+        assert re.search(
+            r"(?s)credhelper: corp-dev needs a login to corp .*Logged in to corp.*\nran\n", visit.run("sam deploy")
+        )
+        assert visit.leave() == 0
+    assert READ not in visit.seen
+    assert gone(visit.seen)
+
+
 @pytest.mark.parametrize("name", ["sh", "zsh", "fish"])
 def test_a_short_visit(name: str, before: None, home: Path) -> None:
     with visiting(home, shutil.which(name), "--lifetime", "20") as visit:

@@ -40,7 +40,14 @@ def test_no_file_is_forgotten() -> None:
 @pytest.mark.parametrize("path", LINTED, ids=lambda path: path.name)
 def test_shellcheck(path: Path) -> None:
     # No configuration from outside this file may switch a rule off.
-    run("shellcheck", "--norc", "--severity=style", "--enable=deprecate-which,avoid-nullary-conditions", path)
+    run(
+        "shellcheck",
+        "--norc",
+        "--external-sources",
+        "--severity=style",
+        "--enable=deprecate-which,avoid-nullary-conditions",
+        path,
+    )
 
 
 @pytest.mark.parametrize("path", LINTED, ids=lambda path: path.name)
