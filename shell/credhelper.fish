@@ -1,12 +1,12 @@
 # credhelper for fish 3.4 and newer. One line of config.fish:
 #
-#   credhelper hook fish | source        (or: source /path/to/credhelper.fish)
+#   credhelper hook fish | source        (or, quicker: source /path/to/credhelper.fish)
 #
 # - `credhelper use PROFILE` exports AWS_PROFILE; `use -` goes back, `use --unset` clears; `use` alone lets you choose.
 # - aws, cdk, terraform, tofu, sam, pulumi and eksctl log in first where their profile's session needs it. Another list:
-#   `set -g CREDHELPER_COMMANDS aws terraform` (empty: none). A function or alias of yours of such a name is left alone.
-# - Profile and time left, in a prompt of your own: `function fish_right_prompt; credhelper_prompt; end`. The variable
-#   CREDHELPER_SEGMENT holds the same without colours; for starship, export it: `set -gx CREDHELPER_SEGMENT`.
+#   `set -g CREDHELPER_COMMANDS aws terraform` (empty: none). A function or alias of yours of such a name stays.
+# - Profile and time left in a prompt of your own: `function fish_right_prompt; credhelper_prompt; end`. CREDHELPER_TEXT
+#   and CREDHELPER_SEGMENT hold the same without colours: for starship, `set -gx CREDHELPER_TEXT`.
 #
 # What is known of the sessions stands in small files that the daemon keeps (credhelper/board.py). Builtins read them:
 # no process is started before a prompt. No universal variable is written.
@@ -40,7 +40,7 @@ function __credhelper_use
     set -l code $pipestatus[1]
     test $code = 0; or return $code
     if test -n "$name"; or contains -- --unset $argv
-        contains -- "$AWS_PROFILE" '' "$name"; or set -g __credhelper_previous $AWS_PROFILE
+        contains -- "$AWS_PROFILE" '' "$name"; or set -g __credhelper_previous "$AWS_PROFILE"
         set -eg AWS_PROFILE
         if test -n "$name"
             set -gx AWS_PROFILE $name
@@ -59,18 +59,16 @@ status is-interactive; or return
 
 set -g __credhelper_board ~/.local/state/credhelper/board
 
-# Without a process the time is to be had from fish 3.6: a file's date and its age.
+# A file's date and its age, from fish 3.6, are the time without a process.
 set -g __credhelper_clock date
-builtin path mtime --relative / &>/dev/null; and set -g __credhelper_clock builtin
-
-set -q CREDHELPER_COMMANDS; or set -g CREDHELPER_COMMANDS aws cdk terraform tofu sam pulumi eksctl
+builtin -q path; and builtin path mtime --relative / &>/dev/null; and set -g __credhelper_clock builtin
 
 # Sets __credhelper_encoded to a name as the board's files have it (credhelper/names.py).
 function __credhelper_encode
     set -g __credhelper_encoded $argv[1]
     string match -qr '\A[A-Za-z0-9._-]*\z' -- $argv[1]
-    or set -g __credhelper_encoded (string escape --style=url -- $argv[1] | string replace -a % + |
-        string replace -a / +2F | string replace -a '~' +7E)
+    or set -g __credhelper_encoded (string escape --style=url -- $argv[1] |
+        string replace -a % + | string replace -a / +2F | string replace -a '~' +7E)
 end
 
 # Sets __credhelper_decoded to the plain name.
@@ -90,12 +88,12 @@ end
 # Sets __credhelper_profile to the profile of this environment.
 function __credhelper_current
     set -g __credhelper_profile default
-    test -n "$AWS_DEFAULT_PROFILE"; and set -g __credhelper_profile $AWS_DEFAULT_PROFILE
-    test -n "$AWS_PROFILE"; and set -g __credhelper_profile $AWS_PROFILE
+    test -n "$AWS_DEFAULT_PROFILE"; and set -g __credhelper_profile "$AWS_DEFAULT_PROFILE"
+    test -n "$AWS_PROFILE"; and set -g __credhelper_profile "$AWS_PROFILE"
 end
 
-# Sets __credhelper_folder to the folder of this environment's AWS config, and __credhelper_file to the entry of a
-# profile in it; to nothing where there can be none. Keeps the last answer.
+# Sets __credhelper_folder to the folder of this environment's AWS config, and __credhelper_file to a profile's entry in
+# it; to nothing where there can be none. Keeps the last answer.
 function __credhelper_find
     contains -- "$argv[1]" "$__credhelper_found"; and contains -- "$AWS_CONFIG_FILE" "$__credhelper_found_in"; and return
     set -g __credhelper_found $argv[1]
@@ -116,8 +114,8 @@ function __credhelper_find
     set -g __credhelper_file $folder/$__credhelper_encoded
 end
 
-# Reads the entry of a profile: sets __credhelper_line to its file and content, and __credhelper_age to its age in seconds,
-# which is below 0 while the end to which it is dated lies ahead. False where there is none.
+# Reads a profile's entry. Sets __credhelper_line to the file and its content, and __credhelper_age to the file's age: below
+# 0, for it is dated to its end. False where there is none.
 function __credhelper_read
     __credhelper_find $argv[1]
     test -f "$__credhelper_file" -a -r "$__credhelper_file"; or return
@@ -131,15 +129,14 @@ function __credhelper_read
     end
 end
 
-# What that says: __credhelper_login (yes, soon, no), __credhelper_session, __credhelper_ends (the time), and in seconds from
-# now __credhelper_left until then and __credhelper_shown until what a prompt shows, with its full hours and minutes.
-# __credhelper_until is the age from which on a prompt shows something else. False for garbage.
+# What that says: __credhelper_login (yes, soon, no), __credhelper_session, __credhelper_ends (the time); the seconds from now
+# __credhelper_left until then and __credhelper_shown until what a prompt shows, with its hours and minutes; and
+# __credhelper_next, the file's age at which that changes. False for garbage.
 function __credhelper_understand
     set -l pattern '^1 [a-z_]+ (?<ends>\d{1,10}) (?<login>yes|soon|no) (?<shown>\d{1,10}) (?<session>[A-Za-z0-9._+-]{1,1900})$'
     string match -qr $pattern -- $__credhelper_line[2]; or return
     set -l now $__credhelper_age
-    test $__credhelper_clock = builtin
-    and set now (math $now + (builtin path mtime $__credhelper_file))
+    test $__credhelper_clock = builtin; and set now (math $now + (builtin path mtime $__credhelper_file))
     # One command substitution, for it costs more than what runs in it.
     set -l reckoned (math $ends - $now
         math $shown - $now
@@ -152,9 +149,9 @@ function __credhelper_understand
     set -g __credhelper_ends $ends
     set -g __credhelper_left $reckoned[1]
     set -g __credhelper_shown $reckoned[2..4]
-    set -g __credhelper_until 99999999999
-    test $reckoned[1] -gt 0; and set -g __credhelper_until $reckoned[5]
-    test $reckoned[2] -gt 0 -a $reckoned[6] -lt $__credhelper_until; and set -g __credhelper_until $reckoned[6]
+    set -g __credhelper_next 99999999999
+    test $reckoned[1] -gt 0; and set -g __credhelper_next $reckoned[5]
+    test $reckoned[2] -gt 0 -a $reckoned[6] -lt $__credhelper_next; and set -g __credhelper_next $reckoned[6]
     return 0
 end
 
@@ -163,21 +160,26 @@ end
 function __credhelper_refresh --on-event fish_prompt
     contains -- "$CREDHELPER_COMMANDS" "$__credhelper_guarded"; or __credhelper_guard $CREDHELPER_COMMANDS
     __credhelper_current
-    if not __credhelper_read $__credhelper_profile
-        set -g __credhelper_drawn
-        set -g CREDHELPER_SEGMENT
-        return
+    if __credhelper_read $__credhelper_profile
+        # The same line within the same minute shows the same.
+        contains -- "$__credhelper_line" "$__credhelper_drawn"
+        and test $__credhelper_age -ge $__credhelper_since -a $__credhelper_age -lt $__credhelper_until
+        and return
+        if __credhelper_understand
+            __credhelper_draw
+            return
+        end
     end
-    # The same line within the same minute shows the same.
-    contains -- "$__credhelper_line" "$__credhelper_drawn"
-    and test $__credhelper_age -ge $__credhelper_from -a $__credhelper_age -lt $__credhelper_until
-    and return
-    set -g __credhelper_colour
+    set -g __credhelper_drawn
+    set -g CREDHELPER_TEXT
     set -g CREDHELPER_SEGMENT
-    __credhelper_understand; or return
-    set -g __credhelper_drawn $__credhelper_line
-    set -g __credhelper_from $__credhelper_age
+end
 
+function __credhelper_draw
+    set -g __credhelper_drawn $__credhelper_line
+    set -g __credhelper_since $__credhelper_age
+    set -g __credhelper_until $__credhelper_next
+    set -g __credhelper_colour
     set -l time
     if test $__credhelper_login = yes -o \( $__credhelper_login = soon -a $__credhelper_left -le 0 \)
         set time ' expired'
@@ -196,31 +198,35 @@ function __credhelper_refresh --on-event fish_prompt
                 set time $__credhelper_shown[2]h$time
             else if test $__credhelper_shown[1] -lt 900
                 set -g __credhelper_colour yellow
-                if test $__credhelper_login = soon; and not contains -- $__credhelper_session/$__credhelper_ends "$__credhelper_warned"
-                    set -g __credhelper_warned $__credhelper_session/$__credhelper_ends
-                    __credhelper_warn ends in $__credhelper_shown[3] min
-                end
             end
             set time " $time"
         end
+        if test $__credhelper_login = soon -a $__credhelper_left -lt 900
+            if not contains -- $__credhelper_session/$__credhelper_ends $__credhelper_warned
+                set -ga __credhelper_warned $__credhelper_session/$__credhelper_ends
+                set -l minutes (math --scale=0 $__credhelper_left / 60)
+                test $minutes -gt 0; or set minutes 1
+                __credhelper_warn ends in $minutes min
+            end
+        end
     end
     __credhelper_harmless $__credhelper_profile
-    set -g CREDHELPER_SEGMENT $__credhelper_plain$time
+    set -g CREDHELPER_TEXT "$__credhelper_plain$time"
+    set -g CREDHELPER_SEGMENT $CREDHELPER_TEXT
 end
 
 function __credhelper_warn
     __credhelper_decode $__credhelper_session
     __credhelper_harmless $__credhelper_decoded
-    set -l name $__credhelper_plain
     set -l end
-    string match -q -- '-*' $name; and set end --
-    echo "credhelper: session $name $argv. Run:" credhelper login $end (string escape -- $name) >&2
+    string match -q -- '-*' $__credhelper_plain; and set end --
+    echo "credhelper: session $__credhelper_plain $argv. Run:" credhelper login $end (string escape -- $__credhelper_plain) >&2
 end
 
 function credhelper_prompt --description 'Print profile and time left'
     set -l code $status
     set -l colour $__credhelper_colour
-    test -n "$NO_COLOR"; and set colour
+    set -q CREDHELPER_SEGMENT[1]; and test -z "$NO_COLOR"; or set colour
     set -q colour[1]; and set_color $colour
     printf %s $CREDHELPER_SEGMENT
     set -q colour[1]; and set_color normal
@@ -229,13 +235,14 @@ end
 
 # --- login, just in time ------------------------------------------------------------------------------------------
 
+set -q CREDHELPER_COMMANDS; or set -g CREDHELPER_COMMANDS aws cdk terraform tofu sam pulumi eksctl
+
 # Defines functions of these names, except where there is one already; takes those away that are on the list no more.
 function __credhelper_guard
     __credhelper_unguard
     set -g __credhelper_guarded "$argv"
-    for name in (string split -n ' ' -- $argv)
-        string match -qr '\A[A-Za-z0-9._][A-Za-z0-9._-]*\z' -- $name; and not functions -q $name; and not builtin -q $name
-        or continue
+    for name in (string split -n ' ' -- $argv | string match -r '^[A-Za-z0-9._][A-Za-z0-9._-]*$')
+        functions -q $name; or builtin -q $name; and continue
         function $name --inherit-variable name --description 'Log in to AWS first, where needed'
             __credhelper_run $name $argv
         end
@@ -263,52 +270,56 @@ end
 
 # NAME ARGUMENT…: runs a command, after a login where it needs one.
 function __credhelper_run
-    set -l name $argv[1]
-    set -e argv[1]
-    if test -t 0 -a -t 2; and set -q argv[1]; and command -q $__credhelper_command
-        # The words that are no options, the profile, and what would be left of `aws sso login`.
-        set -l words
-        set -l profile
-        set -l rest
-        set -l before
-        for word in $argv
-            switch "$before"
-                case --profile
-                    set profile $word
-                    set before
-                case --region --output --query --endpoint-url --ca-bundle --color --cli-{read,connect}-timeout
-                    set before
-                case '*'
-                    set before $word
-                    string match -q -- '--profile=*' $word; and set profile (string sub -s 11 -- $word)
-                    string match -q -- '-*' $word; or set -a words $word
-                    test $name = aws; and contains -- $word sso login; and contains -- "$words" sso 'sso login'
-                    and continue
-            end
-            set -a rest $word
-        end
-        contains -- $name terraform tofu pulumi; and set profile
-
-        switch "$name $words[1..2]"
+    if not command -q $argv[1]
+        fish_command_not_found $argv
+        return 127
+    end
+    if test -t 0 -a -t 2; and set -q argv[2]; and command -q $__credhelper_command
+        __credhelper_sort $argv
+        switch "$argv[1] $__credhelper_words[1] $__credhelper_words[2]"
             case 'aws sso login'
-                command $__credhelper_command aws-sso-login $rest
+                command $__credhelper_command aws-sso-login $__credhelper_rest
                 return
-            case 'aws sso*' 'aws configure*' '* help*' '* version'
+            case 'aws sso *' 'aws configure *' '* help *' '* version *'
             case '*'
-                if string match -qr '^(--?help|-h|--?version)$' -- $argv; or contains -- $argv[-1] help
-                else if test -z "$profile"; and test -n "$AWS_ACCESS_KEY_ID"
-                    # The environment's own credentials win.
-                else
-                    __credhelper_current
-                    test -n "$profile"; or set profile $__credhelper_profile
-                    if not __credhelper_fine $profile
-                        command $__credhelper_command ensure --profile $profile
-                        or return
-                    end
+                if test -n "$__credhelper_given"; and not __credhelper_fine $__credhelper_given
+                    command $__credhelper_command ensure --profile $__credhelper_given >&2
+                    or return
                 end
         end
     end
-    command $name $argv
+    command $argv
+end
+
+# Of a command and its arguments, sets __credhelper_given to the profile whose session it needs, if it needs one,
+# __credhelper_words to what is no option, and __credhelper_rest to the arguments without `sso login`.
+function __credhelper_sort
+    set -g __credhelper_given
+    set -g __credhelper_words
+    set -g __credhelper_rest
+    set -l before
+    for word in $argv[2..]
+        switch "$before"
+            case --profile
+                set __credhelper_given $word
+                set before
+            case --region --output --query --endpoint-url --ca-bundle --color --cli-{read,connect}-timeout
+                set before
+            case '*'
+                set before $word
+                string match -q -- '--profile=*' $word; and set __credhelper_given (string sub -s 11 -- $word)
+                string match -q -- '-*' $word; or set -a __credhelper_words $word
+                contains -- $word sso login; and contains -- "$__credhelper_words" sso 'sso login'; and continue
+        end
+        set -a __credhelper_rest $word
+    end
+    contains -- $argv[1] terraform tofu pulumi; and set __credhelper_given # they know only the environment
+    if string match -qr '^(--?help|-h|--?version)$' -- $argv; or contains -- $argv[-1] help
+        set __credhelper_given
+    else if test -z "$__credhelper_given"; and test -z "$AWS_ACCESS_KEY_ID" # which wins over the environment's profile
+        __credhelper_current
+        set __credhelper_given $__credhelper_profile
+    end
 end
 
 # fish runs a function in the foreground even with `&`, and gives a block or a function behind `|` nothing before it has
@@ -344,14 +355,14 @@ end
 complete -c credhelper -e
 complete -c credhelper -f -a '(__credhelper_complete)'
 
-# --- at the start -------------------------------------------------------------------------------------------------
+# --- the profile of new shells ------------------------------------------------------------------------------------
 
-if not set -q AWS_PROFILE; and not set -q AWS_DEFAULT_PROFILE
+if not set -q __credhelper_started; and not set -q AWS_PROFILE; and not set -q AWS_DEFAULT_PROFILE
     and test -f $__credhelper_board/default-profile -a -r $__credhelper_board/default-profile
     read -n 2000 __credhelper_line <$__credhelper_board/default-profile
     if string match -qr '^[A-Za-z0-9._+-]{1,1900}$' -- $__credhelper_line
         __credhelper_decode $__credhelper_line
         set -gx AWS_PROFILE $__credhelper_decoded
     end
-    set -e __credhelper_line
 end
+set -g __credhelper_started yes

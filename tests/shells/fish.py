@@ -70,7 +70,8 @@ class Fish(Terminal):
         return self.prompt()
 
     def segment(self) -> str:
-        """What the variable CREDHELPER_SEGMENT holds at this prompt."""
+        """What the variable CREDHELPER_SEGMENT holds before the next prompt."""
+        self.run("")
         return self.run("echo $CREDHELPER_SEGMENT").text.removesuffix("\n")
 
 

@@ -202,7 +202,7 @@ def test_loading_twice_changes_nothing(world: World) -> None:
 def test_the_start_and_the_prompts_start_no_process(world: World, forks: Forks) -> None:
     world.credhelper()
     world.session("soon", login="soon", left=600, shown=600)
-    world.session("far", shown=3 * 3600)
+    world.session("far", shown=3 * 3600 - 1)
     world.profile("a-soon", "soon")
     world.profile("far $(away)", "far")
     world.profile("none", None)
