@@ -75,7 +75,7 @@ def _install(paths: Paths, shell: str, *, dry_run: bool, yes: bool) -> int:
             changes.append(_Change(path, old, rc_files.put_in(old, line), _is_edited(old)))
     wanted = [change for change in changes if change.old != change.new]
     for change in wanted:
-        _check_writable(change.path, line)
+        _check_writable(change.path, f"Add this line where it comes from: {line}")
     if not dry_run:
         shell_files.render(shell, shell_files.own_command())  # so that nothing is asked in vain
     if not _agreed(wanted, f"Let {shell} read the hook from", dry_run=dry_run, yes=yes):
@@ -105,6 +105,8 @@ def _uninstall(paths: Paths, shell: str, *, dry_run: bool, yes: bool) -> int:
             with _naming(path):
                 changes.append(_Change(path, old, rc_files.take_out(old), _is_edited(old)))
     wanted = [change for change in changes if change.old != change.new]
+    for change in wanted:
+        _check_writable(change.path, "Take the block out where it comes from")
     if not _agreed(wanted, f"Take the hook of {shell} out of", dry_run=dry_run, yes=yes):
         return EXIT_FAILURE
     if dry_run:
@@ -197,7 +199,7 @@ def _write(changes: list[_Change]) -> None:
             raise CredhelperError(f"{change.path} cannot be removed: {error.strerror}") from error
 
 
-def _check_writable(path: Path, line: str) -> None:
+def _check_writable(path: Path, remedy: str) -> None:
     """A file that nobody may write is often made by another program; what it is made from is for a person to change.
 
     Raises CredhelperError.
@@ -207,7 +209,7 @@ def _check_writable(path: Path, line: str) -> None:
     except OSError:
         return
     if not mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
-        raise CredhelperError(f"{path} is read-only, and is as it was", f"Add this line where it comes from: {line}")
+        raise CredhelperError(f"{path} is read-only, and is as it was", remedy)
 
 
 def _listed(changes: list[_Change]) -> str:

@@ -177,12 +177,28 @@ def test_a_link_into_dotfiles_is_kept(home: Path) -> None:
     assert (link.is_symlink(), real.read_bytes()) == (True, MINE)
 
 
+def test_a_link_to_nothing_is_kept_too(home: Path) -> None:
+    (home / ".bashrc").symlink_to("dotfiles/bashrc")
+    run("bash", "--install", "--yes")
+    assert rc_files.blocks((home / "dotfiles" / "bashrc").read_bytes())
+    run("bash", "--uninstall", "--yes")
+    assert (home / ".bashrc").is_symlink()
+    assert list((home / "dotfiles").iterdir()) == []
+
+
 def test_a_file_that_nobody_may_write_is_left_to_whoever_makes_it(bashrc: Path) -> None:
     bashrc.chmod(0o444)
     with pytest.raises(CredhelperError, match="is read-only") as caught:
         run("bash", "--install", "--yes")
     assert "credhelper.bash" in (caught.value.remedy or "")
     assert bashrc.read_bytes() == MINE
+    bashrc.chmod(0o644)
+    run("bash", "--install", "--yes")
+    bashrc.chmod(0o444)
+    before = bashrc.read_bytes()
+    with pytest.raises(CredhelperError, match="is read-only"):
+        run("bash", "--uninstall", "--yes")
+    assert bashrc.read_bytes() == before
 
 
 @pytest.mark.parametrize("option", ["--install", "--uninstall"])
@@ -291,10 +307,10 @@ PROFILES = ["my profile", "it's", "$(touch pwned)", "a:b:c", 'say "hi"', "ünï-
 Shell = Callable[[str], Terminal]
 
 
-def new_shell(shell: str, home: Path) -> Terminal:
+def new_shell(shell: str, home: Path, path: str | None = None) -> Terminal:
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell}")
-    environment = {"HOME": str(home), "PATH": os.environ["PATH"], "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+    environment = {"HOME": str(home), "PATH": path or os.environ["PATH"], "TERM": "xterm", "LC_ALL": "C.UTF-8"}
     return Terminal(START[shell], {**environment, "INPUTRC": os.devnull}, home)
 
 
@@ -365,3 +381,23 @@ def test_names_are_completed_at_tab(shell: str, name: str, home: Path) -> None:
         terminal.type("\x01printf '<%s>' \x05\r")
         terminal.wait_for(f"<credhelper><use><{name}>")
     assert not (home / "pwned").exists()
+
+
+@pytest.mark.parametrize("shell", list(ASK))
+def test_where_the_command_has_gone_tools_run_as_before(shell: str, home: Path, paths: Paths) -> None:
+    (home / ".zshrc").touch()
+    run(shell, "--install", "--yes")
+    installed = shell_files.installed_file(paths, shell)
+    command = shell_files.own_command().encode()
+    text = installed.read_bytes()
+    assert command in text
+    installed.write_bytes(text.replace(command, b"/no/such/credhelper"))
+    tool = home / "bin" / "aws"
+    tool.parent.mkdir()
+    tool.write_text('#!/bin/sh\necho "aws ran: $*"\n')
+    tool.chmod(0o755)
+    with new_shell(shell, home, f"{tool.parent}:/usr/bin:/bin") as terminal:
+        terminal.type("aws s3 ls; echo rea''dy\r")
+        screen = terminal.wait_for("ready")
+        assert "aws ran: s3 ls" in screen
+        assert "no/such" not in screen
