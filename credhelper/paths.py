@@ -100,3 +100,8 @@ class Paths:
         if value == "~" or value.startswith("~/"):
             return self.home / value[2:]
         return Path(value)
+
+
+def chosen_profile(environ: Mapping[str, str]) -> str | None:
+    """The profile that the environment chooses for every AWS program."""
+    return environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE") or None

@@ -14,7 +14,7 @@ from credhelper.core.clock import Clock
 from credhelper.errors import ConfigError, CredhelperError, TokenUnreadable, UsageError
 from credhelper.model import Profile, Session
 from credhelper.names import nearest
-from credhelper.paths import Paths
+from credhelper.paths import Paths, chosen_profile
 
 
 def resolve_session(name: str | None, environ: Mapping[str, str], paths: Paths) -> Session:
@@ -59,11 +59,6 @@ def resolve_session(name: str | None, environ: Mapping[str, str], paths: Paths) 
         )
     names = ", ".join(session.name for session in sessions)
     raise UsageError(f"there are several sessions: {names}", "Name one of them")
-
-
-def chosen_profile(environ: Mapping[str, str]) -> str | None:
-    """The profile that the environment chooses for every AWS program."""
-    return environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE") or None
 
 
 def is_left_out(name: str, paths: Paths, environ: Mapping[str, str]) -> bool:

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import click
 
 from credhelper.aws.choices import Choices
-from credhelper.aws.targets import chosen_profile, resolve_session
+from credhelper.aws.targets import resolve_session
 from credhelper.aws.world import World
 from credhelper.cli import complain, no_core_dumps
 from credhelper.errors import EXIT_OK, CredhelperError
 from credhelper.model import Session
-from credhelper.paths import Paths
+from credhelper.paths import Paths, chosen_profile
 
 # As a shell answers for a command that is not there.
 _NOT_FOUND, _NOT_RUN = 127, 126

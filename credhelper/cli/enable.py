@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 import click
 
 from credhelper.aws.config.apply import Plan, diff, plan_enable, shared_with, write
-from credhelper.aws.targets import chosen_profile
 from credhelper.cli import no_core_dumps
 from credhelper.errors import EXIT_FAILURE, EXIT_OK, CredhelperError, UsageError
-from credhelper.paths import Paths
+from credhelper.paths import Paths, chosen_profile
 from credhelper.terminal import counted, is_terminal, printable, use_colour
 
 _VERBS = {"is": "are", "has": "have", "does": "do"}

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import click
 
-from credhelper.aws.choices import Choices
-from credhelper.aws.targets import chosen_profile
 from credhelper.cli import need, tell
 from credhelper.errors import EXIT_OK
-from credhelper.model import Session
-from credhelper.paths import Paths
+from credhelper.paths import Paths, chosen_profile
 from credhelper.terminal import printable
+
+if TYPE_CHECKING:
+    from credhelper.model import Session
 
 
 @click.command(hidden=True)
@@ -47,6 +48,10 @@ def find_need(profile: str | None, environ: Mapping[str, str]) -> tuple[Paths, s
     paths = Paths.of(environ)
     paths.check_owner()
     name = profile or chosen_profile(environ) or "default"
+    if need.lives(name, paths, environ):
+        return None
+    from credhelper.aws.choices import Choices  # noqa: PLC0415 - reads all of the config, and the board may know
+
     session = Choices.of(paths, environ).session(name)
     if session is None:
         return None

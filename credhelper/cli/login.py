@@ -19,7 +19,7 @@ from credhelper.aws.login.failures import explain
 from credhelper.aws.login.flow import Method, log_in, renewable, suffices
 from credhelper.aws.login.turn import turn
 from credhelper.aws.renewal import renew
-from credhelper.aws.targets import chosen_profile, is_left_out, resolve_session
+from credhelper.aws.targets import is_left_out, resolve_session
 from credhelper.aws.tokens import Found
 from credhelper.cli import complain, no_core_dumps
 from credhelper.cli.desk import Desk
@@ -28,7 +28,7 @@ from credhelper.endpoints import endpoints_from_environment, is_loopback, networ
 from credhelper.errors import CredhelperError, LoginNeeded, TokenUnreadable, UpstreamError
 from credhelper.model import Endpoints, Session
 from credhelper.names import command_for, login_command
-from credhelper.paths import Paths
+from credhelper.paths import Paths, chosen_profile
 from credhelper.terminal import duration, local_time, printable
 
 # Other logins to the same session that we wait for before we give up on them.

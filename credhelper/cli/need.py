@@ -7,19 +7,27 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from credhelper import board
-from credhelper.agent import Agent
 from credhelper.errors import CredhelperError, DaemonUnavailable
-from credhelper.model import Session
 from credhelper.paths import Paths
+
+if TYPE_CHECKING:
+    from credhelper.agent import Agent
+    from credhelper.model import Session
 
 # Seconds for the daemon to start, and to renew what has run out and can be renewed without a person.
 _STARTS_WITHIN = 4.0
 _RENEWS_WITHIN = 4.0
 _PAUSE = 0.05
 _LOGIN_NEEDED = {"expired", "logged_out"}
+
+
+def lives(profile: str, paths: Paths, environ: Mapping[str, str]) -> bool:
+    """Whether the board says that the profile uses a session which needs no login now. The quickest look there is."""
+    entry = board.entry_of_profile(paths, profile, environ)
+    return entry is not None and entry.needs_nothing(time.time())
 
 
 def why_login(profile: str, session: Session, paths: Paths, environ: Mapping[str, str]) -> str | None:
@@ -31,9 +39,10 @@ def why_login(profile: str, session: Session, paths: Paths, environ: Mapping[str
     Args:
         profile: one that uses the session, by which the board knows it.
     """
-    entry = board.entry_of_profile(paths, profile, environ)
-    if entry is not None and entry.session == session.name and entry.needs_nothing(time.time()):
+    if lives(profile, paths, environ):
         return None
+    from credhelper.agent import Agent  # noqa: PLC0415 - sockets, which the board spares us
+
     agent = Agent(paths, environ)
     with contextlib.suppress(DaemonUnavailable):
         agent.start(_STARTS_WITHIN)

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import click
 
 from credhelper.aws.choices import Choices
-from credhelper.aws.targets import chosen_profile
 from credhelper.cli import need
 from credhelper.errors import CredhelperError, UsageError
-from credhelper.paths import Paths
+from credhelper.paths import Paths, chosen_profile
 from credhelper.terminal import printable
 
 _COLUMNS = ("profile", "account", "role", "session", "state")

@@ -10,16 +10,20 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 import click
 
-from credhelper import board
-from credhelper.aws.choices import Choices
+from credhelper import board, headers
 from credhelper.cli import complain, need, tell
 from credhelper.errors import EXIT_FAILURE, EXIT_OK, CredhelperError, UsageError
+from credhelper.files import read_bytes
 from credhelper.names import command_for, login_command, nearest
 from credhelper.paths import Paths
 from credhelper.terminal import printable
+
+if TYPE_CHECKING:
+    from credhelper.aws.choices import Choices
 
 # Programs of `$SHELL` and the hooks for them.
 _HOOKS = {"bash": "bash", "zsh": "zsh", "fish": "fish", "pwsh": "powershell", "powershell": "powershell"}
@@ -52,14 +56,19 @@ def command(profile: str | None, *, default: bool, unset: bool, for_hook: bool) 
         return _explain(os.environ)
     if profile == "-":
         raise CredhelperError("there is no profile to go back to", "Name one: credhelper use PROFILE")
-    choices = Choices.of(paths, os.environ)
-    if profile is None:
-        from credhelper.cli.picker import pick  # noqa: PLC0415 - mostly a profile is named
+    if profile is None or not is_ready(profile, paths, os.environ):
+        from credhelper.aws.choices import Choices  # noqa: PLC0415 - reads all of the config
 
-        profile = pick(choices, paths, os.environ)
-    else:
-        check(profile, choices)
-    prepare(profile, choices, paths, os.environ)
+        choices = Choices.of(paths, os.environ)
+        if profile is None:
+            from credhelper.cli.picker import pick  # noqa: PLC0415 - mostly a profile is named
+
+            profile = pick(choices, paths, os.environ)
+        else:
+            check(profile, choices)
+        prepare(profile, choices, paths, os.environ)
+    if os.environ.get("AWS_ACCESS_KEY_ID"):
+        complain("AWS_ACCESS_KEY_ID is set: most programs use those keys in place of the profile. Unset it.")
     if default:
         board.set_default_profile(paths, profile)
         tell(f"New shells start with {printable(profile)}.")
@@ -68,6 +77,20 @@ def command(profile: str | None, *, default: bool, unset: bool, for_hook: bool) 
         sys.stdout.buffer.write(os.fsencode(profile) + b"\n")
         sys.stdout.buffer.flush()
     return EXIT_OK
+
+
+def is_ready(profile: str, paths: Paths, environ: Mapping[str, str]) -> bool:
+    """Whether the board and the headers of the config show already that the profile is there and needs no login.
+
+    With two thousand profiles this takes a tenth of what reading all of the config does.
+    """
+    if "\n" in profile or not need.lives(profile, paths, environ):
+        return False
+    try:
+        found = headers.headers_of(read_bytes(paths.config_file(environ)))
+    except (FileNotFoundError, CredhelperError):
+        return False
+    return any(named in {("profile", profile), ("default", profile)} for named in map(headers.parse_header, found))
 
 
 def check(profile: str, choices: Choices) -> None:
@@ -89,8 +112,6 @@ def prepare(profile: str, choices: Choices, paths: Paths, environ: Mapping[str, 
 
     Raises CredhelperError, KeyboardInterrupt where the login came to nothing.
     """
-    if environ.get("AWS_ACCESS_KEY_ID"):
-        complain("AWS_ACCESS_KEY_ID is set: most programs use those keys in place of the profile. Unset it.")
     session = choices.session(profile)
     if session is None:
         named = choices.session_named_by(profile)

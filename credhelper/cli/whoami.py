@@ -15,14 +15,14 @@ from typing import Any
 import click
 
 from credhelper.aws.readable import check_config, check_readable
-from credhelper.aws.targets import chosen_profile, is_left_out, resolve_session
+from credhelper.aws.targets import is_left_out, resolve_session
 from credhelper.aws.tokens import TokenCache
 from credhelper.aws.world import World
 from credhelper.cli import complain, no_core_dumps
 from credhelper.cli.notices import why_unparsable
 from credhelper.errors import ConfigError, CredhelperError, LoginNeeded, UsageError
 from credhelper.names import command_for, login_command
-from credhelper.paths import Paths
+from credhelper.paths import Paths, chosen_profile
 from credhelper.terminal import printable
 
 _RESERVED = re.compile(r"AWSReservedSSO_(?P<role>.+)_[0-9a-f]{16}")

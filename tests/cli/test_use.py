@@ -266,7 +266,7 @@ def test_what_aws_has_ended_is_logged_in_to_though_its_date_lies_ahead(
     assert (tmp_path / "out").read_text() == "dev\n"
 
 
-def test_a_session_that_lives_costs_no_botocore(terminal: Terminal, daemon: Agent) -> None:
+def test_a_session_that_lives_costs_neither_botocore_nor_the_config(terminal: Terminal, daemon: Agent) -> None:
     terminal.seed()
     daemon.call("reload")
     wait_until(lambda: board.entry_of_profile(terminal.paths, "dev", {}))
@@ -274,11 +274,24 @@ def test_a_session_that_lives_costs_no_botocore(terminal: Terminal, daemon: Agen
         "import sys; from credhelper import cli\n"
         "try:\n    cli.main(['use', 'dev', '--print'])\n"
         "except SystemExit as end:\n    assert end.code == 0\n"
-        "print(*(name for name in sys.modules if name.partition('.')[0] in "
-        "{'boto3', 'botocore', 'rich', 'questionary', 'prompt_toolkit', 'asyncio', 'psutil', 'watchdog'}))\n"
+        "print(*(name for name in sys.modules if name.partition('.')[0] in {'boto3', 'botocore', 'rich', "
+        "'questionary', 'prompt_toolkit', 'asyncio', 'psutil', 'watchdog', 'socket'} or name == 'credhelper.aws'))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment(), check=True, capture_output=True, text=True, timeout=60
     )
     assert done.stdout == "dev\n\n"
     assert done.stderr == ""
+
+
+def test_a_profile_that_only_the_board_still_has_is_not_there(terminal: Terminal, daemon: Agent) -> None:
+    terminal.seed()
+    daemon.call("reload")
+    wait_until(lambda: board.entry_of_profile(terminal.paths, "dev", {}))
+    daemon.call("stop")
+    wait_until(lambda: not daemon.running())
+    terminal.config.write_text(terminal.config.read_text().replace("[profile dev]", "[profile devel]"))
+    assert board.entry_of_profile(terminal.paths, "dev", {}) is not None
+    result = terminal.run("use", "dev", "--print")
+    assert (result.code, result.out) == (2, "")
+    assert "Did you mean 'devel'?" in result.err
