@@ -285,8 +285,8 @@ __credhelper_complete() {
 # --- at the start -------------------------------------------------------------------------------------------------
 
 __credhelper_start() {
-    local names=${CREDHELPER_COMMANDS-aws cdk terraform tofu sam pulumi eksctl} name board
-    names="${names//[$'\t\n']/ } "
+    local names=${CREDHELPER_COMMANDS-aws cdk terraform tofu sam pulumi eksctl} white=$'\t\n' name board
+    names=${names//[$white]/ }' '
     while [[ -n $names ]]; do
         name=${names%% *}
         names=${names#* }
