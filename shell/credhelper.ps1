@@ -5,9 +5,9 @@
 # - `credhelper use PROFILE` exports AWS_PROFILE; `use -` goes back, `use --unset` clears; `use` alone lets you choose.
 # - aws, cdk, terraform, tofu, sam, pulumi and eksctl log in first where their profile's session needs it. Another
 #   list: $CREDHELPER_COMMANDS = 'aws terraform' (or the environment variable of that name; '' for none).
-# - Profile and time left in a prompt: function prompt { "$(credhelper_prompt) PS $PWD> " }. $CREDHELPER_SEGMENT is
-#   the same without colours; for starship: function Invoke-Starship-PreCommand { $env:CREDHELPER_SEGMENT =
-#   $CREDHELPER_SEGMENT }, and [env_var.CREDHELPER_SEGMENT] in starship.toml.
+# - Profile and time left in a prompt: function prompt { "$(credhelper_prompt) PS $PWD> " }. $CREDHELPER_TEXT is the
+#   same without colours; for starship: function Invoke-Starship-PreCommand { $env:CREDHELPER_TEXT = $CREDHELPER_TEXT },
+#   and [env_var.CREDHELPER_TEXT] in starship.toml.
 #
 # The login just in time looks at the line that was typed, before it runs, and puts no function in front of `aws`: a
 # function would hide a failure from $? (`terraform plan && terraform apply` would go on), turn bytes into text
@@ -202,7 +202,8 @@ function global:__credhelper_plan($Command, [string] $Tool) {
 # Whether a profile's session is good now, after a login where it needs one.
 function global:__credhelper_ensure([string] $Name) {
     $PSNativeCommandUseErrorActionPreference = $false
-    $known = __credhelper_look $Name
+    $known = $null
+    try { $known = __credhelper_look $Name } catch { $global:__credhelper_problem = $_ }
     if ($null -ne $known) {
         if ($known.Login -ceq 'none') { return $true }
         if ($known.Login -cne 'yes' -and (__credhelper_now) -lt $known.Ends) { return $true }
@@ -253,36 +254,43 @@ function global:__credhelper_before([string] $Line) {
 
 # Before each prompt: what it can show, and a warning, once, when the session of the profile is about to end.
 function global:__credhelper_refresh {
+    $global:CREDHELPER_TEXT = ''
     $global:CREDHELPER_SEGMENT = ''
-    $global:__credhelper_colour = ''
     $name = __credhelper_profile
     $known = __credhelper_look $name
     if ($null -eq $known -or $known.Login -ceq 'none') { return }
     $session = $known.Session
     $ends = $known.Ends - (__credhelper_now)
     $left = $known.Shown - (__credhelper_now)
-    $time = ''
+    $text = __credhelper_harmless $name
+    $colour = ''
     if ($known.Login -ceq 'yes' -or ($known.Login -ceq 'soon' -and $ends -le 0)) {
-        $time = ' expired'
-        $global:__credhelper_colour = '31'
+        $text += ' expired'
+        $colour = '31'
         if ($global:__credhelper_alive.ContainsKey($session) -and $known.State -cne 'logged_out') {
             __credhelper_warn $session 'has ended'
         }
         $global:__credhelper_alive.Remove($session)
     } elseif ($ends -gt 0) {
         $global:__credhelper_alive[$session] = $true
+        $minutes = ($left - $left % 60) / 60
         if ($left -ge 3600) {
-            $time = ' {0}h{1:00}m' -f [Math]::Floor($left / 3600), [Math]::Floor($left % 3600 / 60)
+            $text += ' {0}h{1:00}m' -f (($minutes - $minutes % 60) / 60), ($minutes % 60)
         } elseif ($left -gt 0) {
-            $time = ' {0}m' -f [Math]::Floor($left / 60)
-            if ($left -lt 900) { $global:__credhelper_colour = '33' }
+            $text += " ${minutes}m"
+            if ($left -lt 900) { $colour = '33' }
         }
         if ($known.Login -ceq 'soon' -and $ends -lt 900 -and $global:__credhelper_warned[$session] -ne $known.Ends) {
             $global:__credhelper_warned[$session] = $known.Ends
-            __credhelper_warn $session ('ends in {0} min' -f [Math]::Floor($ends / 60))
+            __credhelper_warn $session "ends in $(($ends - $ends % 60) / 60) min"
         }
     }
-    $global:CREDHELPER_SEGMENT = (__credhelper_harmless $name) + $time
+    $global:CREDHELPER_TEXT = $text
+    if ($colour -and -not $env:NO_COLOR -and $Host.UI.SupportsVirtualTerminal) {
+        $escape = [string] [char] 27
+        $text = $escape + "[${colour}m" + $text + $escape + '[0m'
+    }
+    $global:CREDHELPER_SEGMENT = $text
 }
 
 function global:__credhelper_warn([string] $Session, [string] $What) {
@@ -295,9 +303,7 @@ function global:__credhelper_warn([string] $Session, [string] $What) {
 
 # The profile and the time left, as they were at the last prompt, for a prompt of your own.
 function global:credhelper_prompt {
-    $plain = $global:__credhelper_colour -ceq '' -or $env:NO_COLOR -or -not $Host.UI.SupportsVirtualTerminal
-    if ($plain) { return $global:CREDHELPER_SEGMENT }
-    return ('{0}[{1}m{2}{0}[0m' -f [char] 27, $global:__credhelper_colour, $global:CREDHELPER_SEGMENT)
+    return $global:CREDHELPER_SEGMENT
 }
 
 # Put a function of ours around the one of this name, once; ours calls the other as $original.
@@ -365,7 +371,7 @@ if ($null -eq (__credhelper_global '__credhelper_previous')) {
     $global:__credhelper_previous = ''
     $global:__credhelper_alive = @{}
     $global:__credhelper_warned = @{}
-    $global:__credhelper_colour = ''
+    $global:CREDHELPER_TEXT = ''
     $global:CREDHELPER_SEGMENT = ''
     try { __credhelper_start } catch { $global:__credhelper_problem = $_ }
 }

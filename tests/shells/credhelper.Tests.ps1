@@ -267,7 +267,7 @@ Describe 'the hook for PowerShell' {
         ) {
             Set-Session 'corp' -Left $Left -Login $Login -Shown $Shown
             Set-Link 'corp' 'corp'
-            Get-Output '$null = prompt; $CREDHELPER_SEGMENT' @{ AWS_PROFILE = 'corp' } | Should -Be $Expected
+            Get-Output '$null = prompt; $CREDHELPER_TEXT' @{ AWS_PROFILE = 'corp' } | Should -Be $Expected
             Get-Calls | Should -HaveCount 0
         }
 

@@ -21,7 +21,7 @@ HOOK = PROJECT / "shell" / "credhelper.ps1"
 PESTER = Path(__file__).with_name("credhelper.Tests.ps1")
 
 PUBLIC = {"credhelper", "credhelper_prompt"}
-PUBLIC_VARIABLES = {"credhelper_segment", "lastexitcode"}
+PUBLIC_VARIABLES = {"credhelper_segment", "credhelper_text", "lastexitcode"}
 
 # The cmdlets of the hook, with those of their parameters that 5.1 has too.
 CMDLETS = {
