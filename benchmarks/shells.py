@@ -239,8 +239,8 @@ def _prompts(kinds: Kinds, rounds: int) -> list[Row]:
     with contextlib.ExitStack() as stack:
         tasks = {
             "plain": stack.enter_context(_prompting(kinds.plain, count)),
-            "hooked": stack.enter_context(_prompting(kinds.hooked, count)),
-            "ending": stack.enter_context(_prompting(kinds.hooked.ending(), count)),
+            "hooked": stack.enter_context(_prompting(kinds.hooked, count, f"<{PROFILE}>")),
+            "ending": stack.enter_context(_prompting(kinds.hooked.ending(), count, f"<{_ENDING} ")),
         }
         if kinds.direnv is not None:
             tasks["direnv"] = stack.enter_context(_prompting(kinds.direnv, _PROMPTS_OF_DIRENV))
@@ -274,11 +274,13 @@ def _prompts(kinds: Kinds, rounds: int) -> list[Row]:
 
 
 @contextlib.contextmanager
-def _prompting(kind: Kind, count: int) -> Iterator[Task]:
-    """A shell that stays open, and so many prompts of it."""
+def _prompting(kind: Kind, count: int, shown: str = "<>") -> Iterator[Task]:
+    """A shell that stays open, and so many prompts of it. Raises TimeoutError where it shows no such segment."""
     lines = [":"] * count
     with Shell(kind.command, kind.environ) as shell:
         shell.run([":"])
+        shell.type('echo "<$CREDHELPER_TEXT>"\r')
+        shell.wait(shown.encode())
         yield Task(lambda: shell.run(lines))
 
 
