@@ -48,17 +48,19 @@ def answer(environ: Mapping[str, str], others: Others | None = None) -> bool:
     Returns False, and writes nothing, where the question is none of ours or only `others` could answer it.
     """
     ask = {"lines_complete": _lines, "readline_complete": _readline}.get(environ.get("_CREDHELPER_COMPLETE", ""))
-    lines = ask(environ, others) if ask else None
+    lines: list[str] | None = []
+    with contextlib.suppress(CredhelperError):  # no HOME, say: nobody hears of it at the Tab key
+        lines = ask(environ, others) if ask else None
     if lines is None:
         return False
     with contextlib.suppress(BrokenPipeError):  # the shell waits no longer
-        sys.stdout.buffer.write(b"".join(os.fsencode(line) + b"\n" for line in lines))
+        sys.stdout.buffer.write(b"".join(line.encode("utf-8", "surrogateescape") + b"\n" for line in lines))
         sys.stdout.buffer.flush()
     return True
 
 
 def _lines(environ: Mapping[str, str], others: Others | None) -> list[str] | None:
-    before, word = environ.get("_CREDHELPER_WORDS", ""), environ.get("_CREDHELPER_WORD", "")
+    before, word = _text(environ, "_CREDHELPER_WORDS"), _text(environ, "_CREDHELPER_WORD")
     found = candidates(before.split("\n") if before else [], word, environ, others)
     if found is None:
         return None
@@ -66,7 +68,7 @@ def _lines(environ: Mapping[str, str], others: Others | None) -> list[str] | Non
 
 
 def _readline(environ: Mapping[str, str], others: Others | None) -> list[str] | None:
-    line = divide(environ.get("_CREDHELPER_LINE", ""))
+    line = divide(_text(environ, "_CREDHELPER_LINE"))
     if not line.words:
         return []
     begin = replaced_from(line, environ.get("_CREDHELPER_BREAKS", ""))
@@ -76,6 +78,11 @@ def _readline(environ: Mapping[str, str], others: Others | None) -> list[str] | 
         return None
     shown = (quoted(value[stays:], line.quote) for value, _ in found)
     return [value for value in shown if value is not None]
+
+
+def _text(environ: Mapping[str, str], name: str) -> str:
+    """A variable's bytes as the AWS config is read: in UTF-8, whatever the locale says."""
+    return os.fsencode(environ.get(name, "")).decode("utf-8", "surrogateescape")
 
 
 def candidates(

@@ -159,6 +159,12 @@ def test_no_config_or_garbage_is_no_error(home: Path, content: bytes | None) -> 
     assert values("use", "") in ([], ["x"])
 
 
+def test_without_a_home_there_are_no_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "")
+    assert values("use", "") == []
+    assert values("stat") == ["status"]
+
+
 def test_what_is_no_file_is_passed_by(home: Path) -> None:
     (home / ".aws").mkdir()
     os.mkfifo(home / ".aws" / "config")
@@ -206,6 +212,14 @@ def test_bytes_that_are_no_text_are_given_back(home: Path) -> None:
     (home / ".aws").mkdir()
     (home / ".aws" / "config").write_bytes(b"[profile caf\xe9]\n")
     assert lines("use", "c") == [os.fsdecode(b"caf\xe9")]
+
+
+def test_names_are_utf_8_whatever_the_locale_says(odd: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("LC_ALL", "C"), ("PYTHONUTF8", "0"), ("PYTHONCOERCECLOCALE", "0")):
+        monkeypatch.setenv(name, value)
+    assert lines("use", "") == odd
+    assert lines("use", "ünï") == ["ünï-çødé"]
+    assert readline("credhelper use 'ü") == ["ünï-çødé"]
 
 
 # --- what it costs, and what it must never do -----------------------------------------------------------------------
