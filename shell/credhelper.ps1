@@ -301,8 +301,9 @@ function global:__credhelper_warn([string] $Session, [string] $What) {
     [Console]::Error.WriteLine("credhelper: session $shown $What. Run: $run")
 }
 
-# The profile and the time left, as they were at the last prompt, for a prompt of your own.
+# The profile and the time left, for a prompt of your own, whether that was there before this file or not.
 function global:credhelper_prompt {
+    try { __credhelper_refresh } catch { $global:__credhelper_problem = $_ }
     return $global:CREDHELPER_SEGMENT
 }
 

@@ -14,6 +14,7 @@ import pytest
 
 from credhelper.board import Entry
 from credhelper.names import encode_name
+from credhelper.shell_files import render
 from tests.sandbox import PROJECT
 from tests.shells.powershell import Script
 
@@ -72,6 +73,14 @@ def test_the_check_itself_sees_a_fault(text: str) -> None:
 def test_names_its_command_once(hook: Script) -> None:
     lines = HOOK.read_text().splitlines()
     assert [line for line in lines if "@CREDHELPER@" in line] == ["$global:__credhelper_command = '@CREDHELPER@'"]
+
+
+@pytest.mark.parametrize("path", ["/usr/bin/credhelper", '/a b/it\'s/$(x)/`y`/\u2019/"z"/credhelper'])
+def test_takes_any_path_of_the_command_as_a_text(path: str) -> None:
+    script = Script(render("powershell", path).decode())
+    assert script.faults == []
+    first = script.text(script.of("verbatim_string_characters")[0])
+    assert re.sub("(['\u2018-\u201b])\\1", r"\1", first[1:-1]) == path
 
 
 def test_takes_no_name_but_its_own(hook: Script) -> None:
