@@ -241,7 +241,7 @@ set -q CREDHELPER_COMMANDS; or set -g CREDHELPER_COMMANDS aws cdk terraform tofu
 function __credhelper_guard
     __credhelper_unguard
     set -g __credhelper_guarded "$argv"
-    for name in (string split -n ' ' -- $argv | string match -r '^[A-Za-z0-9._][A-Za-z0-9._-]*$')
+    for name in (string match -ar '\S+' -- $argv | string match -r '^[A-Za-z0-9._][A-Za-z0-9._-]*$')
         functions -q $name; or builtin -q $name; and continue
         function $name --inherit-variable name --description 'Log in to AWS first, where needed'
             __credhelper_run $name $argv
@@ -316,6 +316,7 @@ function __credhelper_sort
     contains -- $argv[1] terraform tofu pulumi; and set __credhelper_given # they know only the environment
     if string match -qr '^(--?help|-h|--?version)$' -- $argv; or contains -- $argv[-1] help
         set __credhelper_given
+        set __credhelper_words
     else if test -z "$__credhelper_given"; and test -z "$AWS_ACCESS_KEY_ID" # which wins over the environment's profile
         __credhelper_current
         set __credhelper_given $__credhelper_profile

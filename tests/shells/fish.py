@@ -78,7 +78,10 @@ class Fish(Terminal):
 def write_config(world: World, *, before: str = "", after: str = "", hook: str | None = None) -> Path:
     """Write the config.fish of this home folder."""
     config = world.home / ".config/fish/config.fish"
-    config.parent.mkdir(parents=True, exist_ok=True)
+    # In a home folder without these, fish makes them by other programs, and reads all manual pages.
+    for name in (".config/fish/conf.d", ".config/fish/completions", ".config/fish/functions"):
+        (world.home / name).mkdir(parents=True, exist_ok=True)
+    (world.home / ".local/share/fish/generated_completions").mkdir(parents=True, exist_ok=True)
     config.write_text(
         _CONFIG.format(
             finished=finished("%s").replace("\x1b", "\\e").replace("\x07", "\\a"),

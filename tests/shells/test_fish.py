@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -201,29 +204,31 @@ def test_loading_twice_changes_nothing(world: World) -> None:
 
 def test_the_start_and_the_prompts_start_no_process(world: World, forks: Forks) -> None:
     world.credhelper()
-    world.session("soon", login="soon", left=600, shown=600)
+    world.session("soon", login="soon", left=570, shown=570)
     world.session("far", shown=3 * 3600 - 1)
     world.profile("a-soon", "soon")
     world.profile("far $(away)", "far")
     world.profile("none", None)
     world.default_profile("far $(away)")
-    # In a new home folder fish does some things for once.
-    for _ in range(2):
-        with Fish(world, hook="", forks=forks):
-            empty = forks.count()
+    with Fish(world, hook="", forks=forks):
+        empty = forks.count()
     with Fish(world, forks=forks) as fish:
         assert forks.count() == empty
         assert fish.segment() == "far $(away) 2h59m"
         assert "session soon ends in 9 min" in fish.run("set -gx AWS_PROFILE a-soon").text
-        for line in ("", "set -gx AWS_PROFILE none", "set -gx AWS_CONFIG_FILE /no/such/file", "true | true"):
-            fish.run(line)
-        fish.run(f"touch {world.board}/session/far", 20)
-        before = forks.count()
-        fish.run("set -e AWS_CONFIG_FILE; set -gx AWS_PROFILE 'far $(away)'")
-        assert forks.count() == before
+        for line in (
+            "",
+            "true | true",
+            "set -gx AWS_PROFILE none",
+            "set -gx AWS_CONFIG_FILE /no/such/file",
+            "set -gx CREDHELPER_COMMANDS aws",
+            "set -e AWS_CONFIG_FILE; set -gx AWS_PROFILE 'far $(away)'",
+        ):
+            assert fish.run(line) == Output("", 0)
+        assert forks.count() == empty
         # Only the command itself.
         fish.run("aws s3 ls")
-        assert forks.count() - before == len(world.calls) == 1
+        assert forks.count() - empty == len(world.calls) == 1
 
 
 # --- the profile of new shells --------------------------------------------------------------------------------------
@@ -335,6 +340,31 @@ def test_tab_completes_commands_options_and_odd_names(world: World) -> None:
             [f"{odd}\tof corp", "other:name", "plain"], key=lambda line: line
         )
     assert [call.arguments[-1] for call in world.calls if call.arguments] == [odd, odd]
+    assert not (world.home / "ran").exists()
+
+
+def test_tab_with_the_real_program(world: World) -> None:
+    """Its names come from the AWS config; a name of this shell's own kind is put in so that it can be run."""
+    program = Path(sys.executable).with_name("credhelper")
+    names = ['it\'s $(touch ran) "x" ☃', "plain", "other:name"]
+    (world.home / ".aws/config").write_text(
+        "".join(
+            f"[profile {shlex.quote(name)}]\n"
+            "sso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Admin\n"
+            for name in names
+        )
+        + "[sso-session corp]\nsso_region = eu-west-1\nsso_start_url = https://d-93670bd35a.awsapps.com/start\n"
+    )
+    with Fish(world, hook=f"{quote(str(program))} hook fish | source") as fish:
+        assert fish.first == Output("", 0)
+        fish.type("credhelper whoami it\t")
+        fish.wait_for("☃")
+        fish.type("\x01echo \x1bd\x1bd\x05\r")  # in place of the two first words: echo
+        assert fish.prompt() == Output(f"{names[0]}\n", 0)
+        offered = fish.run("complete -C 'credhelper use '").text.splitlines()
+        assert sorted(line.split("\t")[0] for line in offered) == sorted(names)
+        assert fish.run("complete -C 'credhelper us'").text.startswith("use\t")
+        assert "--default" in fish.run("complete -C 'credhelper use --'").text
     assert not (world.home / "ran").exists()
 
 

@@ -154,7 +154,7 @@ def test_the_segment_follows_the_clock_and_the_board(world: World) -> None:
         assert fish.segment() == ""
         start = time.time()
         world.session(left=HOUR, shown=122)
-        seen = []
+        seen: list[str] = []
         while time.time() < start + 4 and seen[-1:] != ["corp-admin 1m"]:
             seen.append(fish.segment())
             fish.run("sleep 0.1")
