@@ -1,0 +1,449 @@
+"""What shell/credhelper.zsh does: `use`, login just in time, the prompt, completion; and what it costs."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from credhelper.names import encode_name
+from tests.shells.terminal import Output
+from tests.shells.world import HOUR, Call, Forks, World
+from tests.shells.zsh import Zsh
+
+pytestmark = pytest.mark.skipif(shutil.which("zsh") is None, reason="no zsh on this machine")
+_ENSURE = "credhelper ensure --profile"
+
+
+@pytest.fixture
+def zsh(world: World, tmp_path: Path) -> Zsh:
+    """A zsh in a folder of its own, and two profiles of one living session."""
+    for name in ("corp-admin", "corp-dev"):
+        world.profile(name)
+    world.profile("keys", None)
+    world.session()
+    world.credhelper()
+    return Zsh(world, tmp_path)
+
+
+# --- use ------------------------------------------------------------------------------------------------------------
+
+
+def test_use_exports_and_goes_back(zsh: Zsh, world: World) -> None:
+    with zsh.start() as terminal:
+        terminal.prompt()
+        nothing = "credhelper: no profile was in use before this one. Run: credhelper use NAME\n"
+        assert terminal.run("credhelper use -") == Output(nothing, 1)
+        assert terminal.run("credhelper use corp-admin; env | grep AWS_PROFILE") == Output(
+            "AWS_PROFILE=corp-admin\n", 0
+        )
+        assert terminal.run("credhelper use corp-admin; credhelper use -") == Output(nothing, 1)
+        assert (
+            terminal.run("credhelper use corp-dev; credhelper use --default -; print $AWS_PROFILE").text
+            == "corp-admin\n"
+        )
+        world.credhelper(use="")
+        assert terminal.run("credhelper use --unset; print ${+AWS_PROFILE}") == Output("0\n", 0)
+        world.credhelper()
+        assert terminal.run("credhelper use -; print $AWS_PROFILE") == Output("corp-admin\n", 0)
+    assert world.lines == [
+        "credhelper use --print corp-admin",
+        "credhelper use --print corp-admin",
+        "credhelper use --print corp-dev",
+        "credhelper use --print --default -- corp-admin",
+        "credhelper use --print --unset",
+        "credhelper use --print -- corp-admin",
+    ]
+
+
+def test_a_login_that_fails_leaves_the_profile(zsh: Zsh, world: World) -> None:
+    with zsh.start(AWS_PROFILE="corp-dev") as terminal:
+        terminal.prompt()
+        world.program("credhelper", "echo why >&2; exit 3")
+        assert terminal.run("credhelper use corp-admin") == Output("why\n", 3)
+        world.program("credhelper", "trap 'exit 130' INT; echo waiting >&2; sleep 600 >&2 & wait")
+        terminal.start("credhelper use corp-admin; aws s3 ls")
+        terminal.wait_for("waiting")
+        terminal.interrupt()
+        assert terminal.prompt().status == 2  # zsh's own for an interrupted $(…)
+        assert terminal.run("print $AWS_PROFILE") == Output("corp-dev\n", 0)
+    assert world.lines == ["credhelper use --print corp-admin"] * 2
+
+
+@pytest.mark.parametrize(
+    "line", ["credhelper", "credhelper status --json", "credhelper use --help", "credhelper use -h x"]
+)
+def test_all_else_passes_through(zsh: Zsh, world: World, line: str) -> None:
+    world.program("credhelper", "echo out; echo err >&2; exit 3")
+    with zsh.start() as terminal:
+        terminal.prompt()
+        assert terminal.run(line) == Output("out\nerr\n", 3)
+        assert terminal.run("print ${+AWS_PROFILE}").text == "0\n"
+    assert world.lines == [line]
+
+
+def test_a_rendered_hook_runs_the_command_that_is_in_it(zsh: Zsh, world: World) -> None:
+    place = world.home / 'it\'s $(x) `y` "z" é'
+    place.mkdir()
+    shutil.copy(world.program("credhelper", "echo from there"), place / "cred helper")
+    (world.bin / "credhelper").unlink()
+    hook = world.rendered("zsh", place / "cred helper")
+    for how in ("source {}", 'eval "$(<{})"'):
+        zsh.write()
+        zsh.rc.write_text(
+            zsh.rc.read_text().replace(f"source {world.hook('zsh')}", how.format(shlex.quote(str(hook))))
+        )
+        with zsh.start() as terminal:
+            assert terminal.prompt() == Output("", 0)
+            assert terminal.run("credhelper status") == Output("from there\n", 0)
+
+
+@pytest.mark.parametrize(
+    ("variables", "profile"),
+    [
+        ({}, "a b"),
+        ({"AWS_PROFILE": "mine"}, "mine"),
+        ({"AWS_PROFILE": ""}, ""),
+        ({"AWS_DEFAULT_PROFILE": "mine"}, None),
+        ({"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE"}, None),
+    ],
+)
+def test_the_profile_of_new_shells(zsh: Zsh, world: World, variables: dict[str, str], profile: str | None) -> None:
+    world.default_profile("a b")
+    with zsh.start(**variables) as terminal:
+        assert terminal.prompt() == Output("", 0)
+        terminal.run("aws")
+    assert world.calls[-1] == Call("aws", profile, ())
+
+
+def test_a_script_gets_the_profile_and_no_functions(zsh: Zsh, world: World) -> None:
+    world.default_profile("corp-admin")
+    script = f"setopt err_exit no_unset pipe_fail; source {world.hook('zsh')}; aws s3; print ${{+functions[aws]}}"
+    done = subprocess.run(["zsh", "-f", "-c", script], env=zsh.env, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("0\n", "")
+    assert world.calls == [Call("aws", "corp-admin", ("s3",))]
+
+
+# --- a login just in time -------------------------------------------------------------------------------------------
+
+RUNS_AT_ONCE = [
+    "aws s3 ls",
+    "aws s3 ls --profile keys",
+    "aws --profile=keys s3 ls",
+    "AWS_PROFILE=over AWS_ACCESS_KEY_ID=x aws s3 ls",
+    "AWS_PROFILE=over aws --version",
+    "AWS_PROFILE=over aws help",
+    "AWS_PROFILE=over aws s3 ls help",
+    "AWS_PROFILE=over aws s3 ls --help",
+    "AWS_PROFILE=over aws --region eu-west-1 configure list",
+    "AWS_PROFILE=over aws sso logout",
+    "AWS_PROFILE=over terraform -help",
+    "AWS_PROFILE=over aws s3 ls </dev/null",
+    "AWS_PROFILE=over aws s3 ls 2>/dev/null",
+    "AWS_PROFILE=over command aws s3 ls",
+]
+ASKS_FIRST = {
+    "AWS_PROFILE=over aws s3 ls": "over",
+    "AWS_PROFILE=over terraform plan --profile corp-dev": "over",
+    "AWS_PROFILE= AWS_DEFAULT_PROFILE=over aws s3 ls": "over",
+    "AWS_PROFILE=keys AWS_DEFAULT_PROFILE=x aws s3 ls --profile over": "over",
+    "AWS_ACCESS_KEY_ID=x aws --profile=over s3 ls": "over",
+    "AWS_PROFILE=over aws ec2 x --version 3": "over",
+    "cdk deploy --profile 'over' x": "over",
+    "sam deploy --profile=over": "over",
+    "eksctl --profile over get cluster": "over",
+    "AWS_PROFILE=over pulumi up | cat": "over",
+    "AWS_CONFIG_FILE=$HOME/.aws/config AWS_PROFILE=over aws s3 ls": "over",
+    "AWS_CONFIG_FILE='~/.aws/config' AWS_PROFILE=over aws s3 ls": "over",
+    "AWS_CONFIG_FILE=/unknown/config aws s3 ls": "corp-admin",
+    "AWS_CONFIG_FILE=relative aws s3 ls": "corp-admin",
+    f"AWS_CONFIG_FILE=/{'x' * 250} aws s3 ls": "corp-admin",
+    f"aws s3 ls --profile {'x' * 251}": "x" * 251,
+    "aws s3 ls --profile ..": "..",
+    "aws s3 ls --profile gone": "gone",
+}
+
+
+def test_what_runs_at_once_and_what_asks_first(zsh: Zsh, world: World) -> None:
+    world.profile("over", "ended")
+    world.profile("gone", "no-such-file")
+    world.session("ended", left=-HOUR, login="yes", state="expired")
+    with zsh.start(AWS_PROFILE="corp-admin") as terminal:
+        terminal.prompt()
+        for line in RUNS_AT_ONCE:
+            world.forget_calls()
+            assert terminal.run(line) == Output("", 0), line
+            assert [call.program for call in world.calls] in (["aws"], ["terraform"]), line
+        for line, profile in ASKS_FIRST.items():
+            world.forget_calls()
+            assert terminal.run(line) == Output("", 0), line
+            assert world.lines[0] == f"{_ENSURE} {profile}", line
+            assert len(world.calls) == 2, line
+
+
+def test_another_config_file_and_profiles_of_odd_names(zsh: Zsh, world: World) -> None:
+    config = world.home / "my é" / "config"
+    world.profile("a b", config=encode_name(str(config)))
+    with zsh.start(AWS_CONFIG_FILE=str(config)) as terminal:
+        assert terminal.prompt() == Output("", 0)
+        assert terminal.run("aws --profile 'a b' s3; aws --profile corp-admin s3") == Output("", 0)
+        assert (
+            terminal.run("AWS_CONFIG_FILE='~/my é/config' aws --profile 'a b' s3; export AWS_PROFILE='a b'").text
+            == ""
+        )
+        assert terminal.run("print $CREDHELPER_TEXT") == Output("a b\n", 0)
+    assert [call.program for call in world.calls] == ["aws"] * 3
+
+
+@pytest.mark.parametrize("code", [1, 3, 70, 130])
+def test_a_login_that_came_to_nothing_keeps_the_command_from_running(zsh: Zsh, world: World, code: int) -> None:
+    world.session(left=-1, login="yes")
+    world.credhelper(ensure=f"echo why; exit {code}")
+    with zsh.start(AWS_PROFILE="corp-admin") as terminal:
+        terminal.prompt()
+        assert terminal.run("aws s3 ls | cat >/dev/null; (exit $pipestatus[1])") == Output("why\n", code)
+    assert world.lines == [f"{_ENSURE} corp-admin"]
+
+
+@pytest.mark.parametrize("how", ["exit 130", "trap - INT; kill -INT $$"])
+def test_ctrl_c_gives_up_on_both(zsh: Zsh, world: World, how: str) -> None:
+    world.session(left=-1, login="yes")
+    world.credhelper(ensure=f"trap '{how}' INT; echo waiting; sleep 600 & wait")
+    with zsh.start(AWS_PROFILE="corp-admin") as terminal:
+        terminal.prompt()
+        terminal.start("aws s3 ls")
+        terminal.wait_for("waiting")
+        terminal.interrupt()
+        assert terminal.prompt().status == 130
+        assert terminal.run("print on") == Output("on\n", 0)
+    assert world.lines == [f"{_ENSURE} corp-admin"]
+
+
+def test_missing_programs(zsh: Zsh, world: World) -> None:
+    world.session(left=-1, login="yes")
+    (world.bin / "aws").unlink()
+    with zsh.start(AWS_PROFILE="corp-admin") as terminal:
+        terminal.prompt()
+        missing = terminal.run("aws s3 ls")
+        assert missing.status == 127
+        assert missing.text.endswith("command not found: aws\n")
+        (world.bin / "credhelper").unlink()
+        assert terminal.run("rehash; cdk deploy") == Output("", 0)
+    assert world.lines == ["cdk deploy"]
+
+
+def test_the_command_gets_everything_as_it_would_without_us(zsh: Zsh, world: World) -> None:
+    world.program("aws", 'env >env; cat; echo "err $tool" >&2; exit 5')
+    zsh.write(after="export tool=a reply=b plain=c REPLY=d line=e entry=f config=g rest=h given=i clock=j")
+    with zsh.start(AWS_PROFILE="corp-admin") as terminal:
+        terminal.prompt()
+        assert terminal.run("print in | aws '' 'a b' $'\\n' '*' --profile") == Output("in\nerr a\n", 5)
+        assert terminal.run("aws '' 'a b' $'\\n' '*' -- help </dev/null") == Output("err a\n", 5)
+    env = dict(line.split("=", 1) for line in (zsh.folder / "env").read_text().splitlines())
+    assert "".join(env[name] for name in ("tool", "reply", "plain", "REPLY", "line", "entry", "config")) == "abcdefg"
+    assert "".join(env[name] for name in ("rest", "given", "clock")) == "hij"
+    assert [call.arguments for call in world.calls] == [
+        ("", "a b", "\n", "*", "--profile"),
+        ("", "a b", "\n", "*", "--", "help"),
+    ]
+
+
+def test_aws_sso_login(zsh: Zsh, world: World) -> None:
+    with zsh.start() as terminal:
+        terminal.prompt()
+        for line in (
+            "aws sso login",
+            "aws sso login --profile 'a b' --no-browser",
+            "aws --profile sso --region login sso login --use-device-code",
+            "aws sso login --sso-session login",
+            "aws sso login </dev/null",
+        ):
+            assert terminal.run(line) == Output("", 0)
+    assert [call.arguments for call in world.calls] == [
+        ("aws-sso-login",),
+        ("aws-sso-login", "--profile", "a b", "--no-browser"),
+        ("aws-sso-login", "--profile", "sso", "--region", "login", "--use-device-code"),
+        ("aws-sso-login", "--sso-session", "login"),
+        ("sso", "login"),
+    ]
+
+
+# --- the prompt -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("session", "segment"),
+    [
+        ({"shown": None}, "corp-admin"),
+        ({"shown": 7 * HOUR + 12 * 60 + 30}, "corp-admin 7h12m"),
+        ({"shown": 100 * HOUR + 30}, "corp-admin 100h00m"),
+        ({"shown": HOUR + 30}, "corp-admin 1h00m"),
+        ({"shown": HOUR - 10}, "corp-admin 59m"),
+        ({"shown": 14 * 60 + 50}, "%F{yellow}corp-admin 14m%f"),
+        ({"shown": 30}, "%F{yellow}corp-admin 0m%f"),
+        ({"shown": -30}, "corp-admin"),
+        ({"left": -30, "shown": HOUR}, "corp-admin"),
+        ({"left": -30, "login": "soon", "shown": -30}, "%F{red}corp-admin expired%f"),
+        ({"left": -30, "login": "yes", "state": "expired"}, "%F{red}corp-admin expired%f"),
+        ({"left": HOUR, "login": "yes", "state": "logged_out"}, "%F{red}corp-admin expired%f"),
+    ],
+)
+def test_the_segment(zsh: Zsh, world: World, session: dict[str, object], segment: str) -> None:
+    world.session(**session)  # type: ignore[arg-type]
+    with zsh.start(AWS_PROFILE="corp-admin") as terminal:
+        assert terminal.prompt() == Output("", 0)
+        assert terminal.run("print -r -- $CREDHELPER_SEGMENT; AWS_PROFILE=keys NO_COLOR=1") == Output(
+            segment + "\n", 0
+        )
+        plain = segment.removeprefix("%F{yellow}").removeprefix("%F{red}").removesuffix("%f")
+        assert terminal.run("print -r -- $CREDHELPER_SEGMENT,$CREDHELPER_TEXT; unset AWS_PROFILE").text == ",\n"
+        assert terminal.run("print -r -- $CREDHELPER_SEGMENT; AWS_PROFILE=corp-admin").text == "\n"
+        assert terminal.run("print -r -- $CREDHELPER_SEGMENT,$CREDHELPER_TEXT").text == f"{plain},{plain}\n"
+
+
+def test_the_default_profile_is_shown_where_the_board_knows_it(zsh: Zsh, world: World) -> None:
+    world.profile("default")
+    with zsh.start() as terminal:
+        terminal.prompt()
+        assert terminal.run("print $CREDHELPER_TEXT; export AWS_DEFAULT_PROFILE=corp-dev").text == "default\n"
+        assert terminal.run("print $CREDHELPER_TEXT").text == "corp-dev\n"
+
+
+def test_a_warning_comes_once_for_each_end(zsh: Zsh, world: World) -> None:
+    warning = "credhelper: session corp ends in {} min. Run: credhelper login corp\n"
+    over = "credhelper: session corp has ended. Run: credhelper login corp\n"
+    world.session(left=16 * 60, login="soon", shown=16 * 60)
+    with zsh.start(AWS_PROFILE="corp-admin") as terminal:
+        assert terminal.prompt() == Output("", 0)
+        world.session(left=890, login="soon", shown=890)
+        assert terminal.run("(exit 9)") == Output(warning.format(14), 9)
+        assert terminal.run("export AWS_PROFILE=corp-dev") == Output("", 0)
+        assert terminal.run("true") == Output("", 0)
+        world.session(left=30, login="soon", shown=30)
+        assert terminal.run("true") == Output(warning.format(0), 0)
+        world.session(left=-1, login="soon", shown=-1)
+        assert terminal.run("false") == Output(over, 1)
+        assert terminal.run("true") == Output("", 0)
+        world.session(left=-1, login="yes", state="expired")
+        assert terminal.run("true") == Output("", 0)
+        world.session(left=890, login="no", shown=890)
+        assert terminal.run("true") == Output("", 0)
+        world.session(left=0, login="yes", state="logged_out")
+        assert terminal.run("true") == Output("", 0)
+
+
+def test_a_segment_of_powerlevel10k(zsh: Zsh, world: World) -> None:
+    world.profile("50%!")
+    # As powerlevel10k does: in a precmd of its own, with the arguments expanded as a prompt is.
+    theme = """
+p10k() { printf '<%s>' "${(@%)@}"; print }
+theme() { emulate -L zsh -o prompt_subst; prompt_credhelper; true }
+precmd_functions+=(theme)
+"""
+    zsh.write(after=theme)
+    with zsh.start(AWS_PROFILE="50%!") as terminal:
+        assert terminal.prompt() == Output("<segment><-s><OK><-f><><-t><50%!>\n", 0)
+        world.session(shown=630)
+        assert terminal.run("true") == Output("<segment><-s><SHORT><-f><yellow><-t><50%! 10m>\n", 0)
+        world.session(login="yes")
+        assert terminal.run("NO_COLOR=1") == Output(
+            "credhelper: session corp has ended. Run: credhelper login corp\n"
+            "<segment><-s><OVER><-f><><-t><50%! expired>\n",
+            0,
+        )
+        assert terminal.run("AWS_PROFILE=keys") == Output("", 0)
+
+
+def test_starship_sees_the_text(zsh: Zsh, world: World) -> None:
+    world.profile("50%!")
+    world.session(shown=HOUR + 30)
+    zsh.write(after="export CREDHELPER_TEXT; setopt prompt_subst; PROMPT='<$(printenv CREDHELPER_TEXT)> '")
+    with zsh.start(AWS_PROFILE="50%!") as terminal:
+        terminal.prompt()
+        assert terminal.run("printenv CREDHELPER_TEXT") == Output("50%! 1h00m\n", 0)
+
+
+# --- what it costs --------------------------------------------------------------------------------------------------
+
+
+def test_no_process_at_the_start_at_a_prompt_or_before_a_command(zsh: Zsh, world: World, forks: Forks) -> None:
+    world.session(left=600, login="soon", shown=600)
+    world.default_profile("corp-admin")
+    zsh.write(after="typeset -A _comps; compdef() { _comps[$2]=$1 }")  # compinit itself starts processes
+    with zsh.start(forks.trace) as terminal:
+        terminal.prompt()
+        assert (forks.count(), forks.programs()) == (0, 1)
+        for line in ("true", "export AWS_PROFILE='a b'", f"source {world.hook('zsh')}", "credhelper_prompt"):
+            terminal.run(line)
+        assert (forks.count(), forks.programs()) == (0, 1)
+        terminal.run("aws s3 ls --profile corp-admin")
+        assert (forks.count(), forks.programs()) == (1, 2)
+        terminal.run("credhelper use corp-dev")
+        assert (forks.count(), forks.programs()) == (2, 3)
+
+
+# --- completion -----------------------------------------------------------------------------------------------------
+
+COMPINIT = "autoload -Uz compinit && compinit -D -u"
+FEATURES = [("", ""), (COMPINIT, ""), ("", COMPINIT)]
+
+
+@pytest.mark.parametrize(("before", "after"), FEATURES)
+def test_completion(zsh: Zsh, world: World, before: str, after: str) -> None:
+    world.credhelper(completion="corp-admin\ncorp-dev\nit's $(touch ran)\nlogin\tLog in to a session.")
+    zsh.write(before, after)
+    with zsh.start() as terminal:
+        assert terminal.prompt() == Output("", 0)
+        assert world.calls == []
+        terminal.type("credhelper use corp-\t")
+        terminal.wait_for("corp-admin  corp-dev")
+        terminal.type("d\t\r")
+        terminal.prompt()
+        terminal.type("credhelper use it\t\r")
+        terminal.prompt()
+        terminal.type("credhelper lo\t\r")
+        terminal.prompt()
+    called = [call.arguments for call in world.calls if call.arguments]
+    assert called == [("use", "--print", "corp-dev"), ("use", "--print", "it's $(touch ran)"), ("login",)]
+    assert not (zsh.folder / "ran").exists()
+
+
+def test_completion_registers_when_compinit_comes_late(zsh: Zsh, world: World) -> None:
+    world.credhelper(completion="corp-admin\nlogin\tLog in to a session.")
+    with zsh.start() as terminal:
+        terminal.prompt()
+        assert terminal.run(COMPINIT) == Output("", 0)
+        assert terminal.run("print $_comps[credhelper]") == Output("__credhelper_complete\n", 0)
+        terminal.type("credhelper \t")
+        terminal.wait_for("login  -- Log in to a session.")
+
+
+def test_completion_asks_with_plain_words(zsh: Zsh, world: World) -> None:
+    asks = 'printf "%s<%s><%s>\\n" "$_CREDHELPER_COMPLETE" "$_CREDHELPER_WORDS" "$_CREDHELPER_WORD" >asked'
+    world.program("credhelper", f'{asks}; printf "%sZZ\\n" "$_CREDHELPER_WORD"')
+    zsh.write(COMPINIT)
+    with zsh.start() as terminal:
+        terminal.prompt()
+        for typed, words in (
+            ("enable 'a b' it\\'s ", "<enable\na b\nit's><>"),
+            ('use "a b', "<use><a b>"),
+            ("use 'it", "<use><it>"),
+            ("use it\\'s\\ ", "<use><it's >"),
+            ("--he", "<><--he>"),
+        ):
+            terminal.type(f"credhelper {typed}\t")
+            terminal.wait_for("ZZ")
+            assert (zsh.folder / "asked").read_text() == f"lines_complete{words}\n"
+            terminal.run("")
+            terminal.run("clear")
+
+
+def test_the_file_parses() -> None:
+    hook = Path(__file__).parents[2] / "shell" / "credhelper.zsh"
+    done = subprocess.run(["zsh", "-f", "-n", str(hook)], capture_output=True, check=True, env=dict(os.environ))
+    assert done.stdout + done.stderr == b""
+    assert len(hook.read_text().splitlines()) <= 300
