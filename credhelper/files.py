@@ -7,7 +7,6 @@ import errno
 import fcntl
 import os
 import stat
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,6 +91,8 @@ def replace(path: Path, data: bytes, *, expected: bytes | None = None, new_mode:
     Raises FileChanged where it does not, CredhelperError where the file cannot be written; the old file is then
     untouched.
     """
+    import tempfile  # noqa: PLC0415 - spares those that only read, as completion does, its imports
+
     target = Path(os.path.realpath(path))
     make_private_folder(target.parent)
     temporary = None
