@@ -45,7 +45,8 @@ _LONG_AGO = 1
 _DEFAULT_CONFIG = "default"
 _DEFAULT_PROFILE = "default-profile"
 # A folder's date tells of changes only where its clock has gone on since: two changes within one tick look like one.
-_TICK_NS = 100_000_000
+# The longest ticks are FAT's, of two seconds.
+_TICK_NS = 2_500_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,13 @@ import errno
 import os
 import shutil
 import stat
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credhelper import board
@@ -242,6 +243,69 @@ def test_what_is_as_it_should_be_is_not_written_again(paths: Paths) -> None:
             Content(dict(CONTENT.sessions), {name: dict(it) for name, it in CONTENT.profiles.items()})
         )
     assert picture(board.folder(paths)) == before
+
+
+def test_what_is_as_it_was_left_is_not_even_read(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless it is so young that a file system with a slow clock could not tell one change from the next."""
+    writer, readlink = Board(paths), os.readlink
+    looks: list[str] = []
+
+    def look(name: str, **options: int) -> str:
+        looks.append(name)
+        return readlink(name, **options)
+
+    monkeypatch.setattr(os, "readlink", look)
+    writer.write(CONTENT)
+    looks.clear()
+    writer.write(CONTENT)
+    assert len(looks) > 2
+    later = time.time_ns() + 10**10
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+    writer.write(CONTENT)
+    looks.clear()
+    assert not writer.write(CONTENT)
+    assert len(looks) == 1, "the default config's other name"
+    link = board.folder(paths) / "profile" / "default" / "dev"
+    link.unlink()
+    (board.folder(paths) / "session" / "gone").touch()
+    assert writer.write(CONTENT)
+    assert said(paths) == expected(paths)
+    assert writer.write(Content(CONTENT.sessions, {"default": {"new": "corp"}}))
+    assert board.profile_names(paths, {}) == ["new"]
+
+
+NAMES = st.sampled_from(["corp", "my lab", "$(x)", ".hidden", "..", "x" * 300, "default"])
+KINDS = st.sampled_from(["a_file", "a_fifo", "a_folder", "a_link_to_a_folder", "a_loop"])
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.frozensets(NAMES), st.dictionaries(NAMES, NAMES), NAMES, KINDS), min_size=1, max_size=5))
+def test_whatever_is_said_and_whatever_lies_there(
+    steps: list[tuple[frozenset[str], dict[str, str], str, str]],
+) -> None:
+    """One writer that stays says the same in the end as one that begins anew."""
+    with tempfile.TemporaryDirectory() as home:
+        paths = Paths(Path(home))
+        writer = Board(paths)
+        for sessions, profiles, name, kind in steps:
+            entries = {board.session_file(session): Entry(session, "active", "no", SOON) for session in sessions}
+            wanted = {profile: board.session_file(used) for profile, used in profiles.items() if used in sessions}
+            content = Content(entries, {"default": wanted})
+            writer.write(content)
+            assert set(board.session_names(paths)) == sessions
+            assert set(board.profile_names(paths, {})) == {name for name in wanted if board.entry_name(name)}
+            assert all(entry is None or entry.session in sessions for entry in entries_of(paths, profiles))
+            assert not Board(paths).write(content)
+            place = board.folder(paths) / "session" / board.session_file(name)
+            for path in (place, board.folder(paths) / "profile" / "default" / place.name):
+                path.unlink(missing_ok=True)
+                {"a_file": a_file, "a_fifo": a_fifo, "a_folder": a_folder, "a_loop": a_loop}.get(
+                    kind, a_link_to_a_folder
+                )(path)
+
+
+def entries_of(paths: Paths, profiles: Iterable[str]) -> list[Entry | None]:
+    return [board.entry_of_profile(paths, profile, {}) for profile in profiles]
 
 
 def test_only_what_changes_is_written(paths: Paths) -> None:
