@@ -114,8 +114,8 @@ function __credhelper_find
     set -g __credhelper_file $folder/$__credhelper_encoded
 end
 
-# Reads a profile's entry. Sets __credhelper_line to the file and its content, and __credhelper_age to the file's age: below
-# 0, for it is dated to its end. False where there is none.
+# Reads a profile's entry. Sets __credhelper_line to the file and its content, and __credhelper_age to the file's age, which
+# is below 0 as long as the end to which it is dated lies ahead, and its date. False where there is none.
 function __credhelper_read
     __credhelper_find $argv[1]
     test -f "$__credhelper_file" -a -r "$__credhelper_file"; or return
@@ -123,36 +123,32 @@ function __credhelper_read
     read -n 2000 line <$__credhelper_file
     set -g __credhelper_line $__credhelper_file $line
     if test $__credhelper_clock = builtin
-        set -g __credhelper_age (builtin path mtime --relative $__credhelper_file)
+        set -g __credhelper_age (builtin path mtime --relative $__credhelper_file; builtin path mtime $__credhelper_file)
     else
-        set -g __credhelper_age (command date +%s)
+        set -g __credhelper_age (command date +%s) 0
     end
 end
 
-# What that says: __credhelper_login (yes, soon, no), __credhelper_session, __credhelper_ends (the time); the seconds from now
-# __credhelper_left until then and __credhelper_shown until what a prompt shows, with its hours and minutes; and
-# __credhelper_next, the file's age at which that changes. False for garbage.
+# What that says: __credhelper_login (yes, soon, no), __credhelper_ends and __credhelper_session, which the match sets; then,
+# in seconds from now, __credhelper_left until the end and __credhelper_shown until what a prompt shows, with its hours and
+# minutes; and in __credhelper_next the file's ages at which that changes. False for garbage.
+set -g __credhelper_login
+set -g __credhelper_ends
+set -g __credhelper_session
 function __credhelper_understand
-    set -l pattern '^1 [a-z_]+ (?<ends>\d{1,10}) (?<login>yes|soon|no) (?<shown>\d{1,10}) (?<session>[A-Za-z0-9._+-]{1,1900})$'
-    string match -qr $pattern -- $__credhelper_line[2]; or return
-    set -l now $__credhelper_age
-    test $__credhelper_clock = builtin; and set now (math $now + (builtin path mtime $__credhelper_file))
+    string match -qr '^1 [a-z_]+ (?<__credhelper_ends>\d{1,10}) (?<__credhelper_login>yes|soon|no) (?<shown>\d{1,10}) (?<__credhelper_session>[A-Za-z0-9._+-]{1,1900})$' -- $__credhelper_line[2]
+    or return
     # One command substitution, for it costs more than what runs in it.
-    set -l reckoned (math $ends - $now
-        math $shown - $now
+    set -l now "($__credhelper_age[1] + $__credhelper_age[2])"
+    set -l reckoned (math "$__credhelper_ends - $now"
+        math "$shown - $now"
         math --scale=0 "($shown - $now) / 3600"
         math --scale=0 "($shown - $now) % 3600 / 60"
-        math $__credhelper_age + $ends - $now
-        math "$__credhelper_age + ($shown - $now) % 60 + 1")
-    set -g __credhelper_login $login
-    set -g __credhelper_session $session
-    set -g __credhelper_ends $ends
+        math "$__credhelper_ends - $__credhelper_age[2]"
+        math "$__credhelper_age[1] + 1 + ($shown - $now) % 60")
     set -g __credhelper_left $reckoned[1]
     set -g __credhelper_shown $reckoned[2..4]
-    set -g __credhelper_next 99999999999
-    test $reckoned[1] -gt 0; and set -g __credhelper_next $reckoned[5]
-    test $reckoned[2] -gt 0 -a $reckoned[6] -lt $__credhelper_next; and set -g __credhelper_next $reckoned[6]
-    return 0
+    set -g __credhelper_next $reckoned[5..6]
 end
 
 # --- the prompt ---------------------------------------------------------------------------------------------------
@@ -163,7 +159,7 @@ function __credhelper_refresh --on-event fish_prompt
     if __credhelper_read $__credhelper_profile
         # The same line within the same minute shows the same.
         contains -- "$__credhelper_line" "$__credhelper_drawn"
-        and test $__credhelper_age -ge $__credhelper_since -a $__credhelper_age -lt $__credhelper_until
+        and test $__credhelper_age[1] -ge $__credhelper_since -a $__credhelper_age[1] -lt $__credhelper_until
         and return
         if __credhelper_understand
             __credhelper_draw
@@ -177,8 +173,8 @@ end
 
 function __credhelper_draw
     set -g __credhelper_drawn $__credhelper_line
-    set -g __credhelper_since $__credhelper_age
-    set -g __credhelper_until $__credhelper_next
+    set -g __credhelper_since $__credhelper_age[1]
+    set -g __credhelper_until 99999999999
     set -g __credhelper_colour
     set -l time
     if test $__credhelper_login = yes -o \( $__credhelper_login = soon -a $__credhelper_left -le 0 \)
@@ -191,7 +187,9 @@ function __credhelper_draw
         end
     else if test $__credhelper_left -gt 0
         set -g __credhelper_alive $__credhelper_session
+        set -g __credhelper_until $__credhelper_next[1]
         if test $__credhelper_shown[1] -gt 0
+            test $__credhelper_next[2] -lt $__credhelper_until; and set -g __credhelper_until $__credhelper_next[2]
             set time $__credhelper_shown[3]m
             if test $__credhelper_shown[2] -gt 0
                 test $__credhelper_shown[3] -lt 10; and set time 0$time
