@@ -309,8 +309,7 @@ Describe 'the hook for PowerShell' {
 
     Context 'completion' {
         It 'asks with the words before the cursor, and quotes what it gets' {
-            Set-Program 'credhelper' 'printf "%s|%s|%s\n" "$_CREDHELPER_COMPLETE" "$_CREDHELPER_WORDS" "$_CREDHELPER_WORD" >&2
-printf "plain\thelp\n%s\n" "a b" "it'"'"'s" "\$(x)" 007'
+            Set-Program 'credhelper' 'printf "%s|%s|%s\n" "$_CREDHELPER_COMPLETE" "$_CREDHELPER_WORDS" "$_CREDHELPER_WORD" >&2; printf "plain\thelp\n%s\n" "a b" "it'"'"'s" "\$(x)" 007'
             $text = '$found = TabExpansion2 -inputScript "credhelper use --default a" -cursorColumn 26'
             $text += '; $found.CompletionMatches.CompletionText; $found.CompletionMatches[0].ToolTip'
             $text += '; Test-Path Env:_CREDHELPER_*'

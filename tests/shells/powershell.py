@@ -62,6 +62,8 @@ class Script:
             reason = None
             if node.is_error or node.is_missing:
                 reason = "a syntax error"
+            elif node.type == "string_literal" and node.start_point.row != node.end_point.row:
+                reason = "a text that does not end in its line"  # the grammar also makes something of half a text
             elif node.type in _NEWER_SYNTAX:
                 reason = _NEWER_SYNTAX[node.type]
             elif node.type == "command_name" and self.text(node).lower() in _RUNS_TEXT:
@@ -114,50 +116,63 @@ class Script:
                 waiting.extend(new)
         return seen
 
-    def unset(self, name: str, known: set[str]) -> list[str]:
-        """The local variables that a function reads before it has given them a value: errors under Set-StrictMode.
+    @cached_property
+    def bodies(self) -> dict[str, tree_sitter.Node]:
+        """The functions by their names, and the blocks that stand in none by their lines."""
+        found = {name: function.node for name, function in self.functions.items()}
+        for block in self.of("script_block_expression"):
+            if not any(outer.start_byte < block.start_byte < outer.end_byte for outer in found.values()):
+                found[f"line {block.start_point.row + 1}"] = block
+        return found
+
+    def unset(self, body: str, known: set[str]) -> list[str]:
+        """The local variables that are read before they have a value: errors under Set-StrictMode. And those that get
+        one which nothing reads.
 
         Args:
-            known: variables that PowerShell itself sets, in lower case.
+            body: a function or block, as in `bodies`.
+            known: variables that PowerShell itself sets or heeds, in lower case.
         """
-        node = self.functions[name].node
+        node = self.bodies[body]
         given = {
             self._plain(part)
-            for part in self.of("script_parameter", node=node)
-            for part in self.of("variable", node=part)
+            for parameter in self.of("script_parameter", node=node)
+            for part in self.of("variable", node=parameter)
         }
         # A value exists from the end of its assignment on.
         births: dict[str, int] = {}
-        for statement in self.of("assignment_expression", "foreach_statement", node=node):
-            left = next(
-                part for part in statement.children if part.type in {"left_assignment_expression", "variable"}
-            )
-            by = next(part for part in statement.children if part.type in {"assignment_operator", "variable"})
-            if self.text(by) != "+=" and not self.of("member_access", "element_access", node=left):
-                for part in self.of("variable", node=left):
-                    end = part.end_byte if statement.type == "foreach_statement" else statement.end_byte
-                    births[self._plain(part)] = min(end, births.get(self._plain(part), end))
+        read = set()
+        for part in self.of("variable", node=node):
+            variable, target = self._plain(part), self._target(part)
+            if target is None:
+                read.add(variable)
+            elif variable not in births:
+                births[variable] = target
         found = []
         for part in self.of("variable", node=node):
             variable = self._plain(part)
             if ":" in variable or variable in given | known:
                 continue
-            born = births.get(variable)
-            left_side = part.parent is not None and self._is_target(part)
-            if not left_side and (born is None or part.start_byte < born):
+            if self._target(part) is None and part.start_byte < births.get(variable, self.root.end_byte):
                 found.append(f"{part.start_point.row + 1}: {self.text(part)}")
+            elif variable not in read:
+                found.append(f"{part.start_point.row + 1}: {self.text(part)} is not read")
         return found
 
-    def _is_target(self, node: tree_sitter.Node) -> bool:
-        above = node.parent
+    def _target(self, variable: tree_sitter.Node) -> int | None:
+        """Where this variable has got its value, if this is the place that gives it one."""
+        above = variable.parent
         if above is not None and above.type == "foreach_statement":
-            return True
+            return variable.end_byte
+        inner = variable
         while above is not None and above.type != "assignment_expression":
-            if above.type == "left_assignment_expression":
-                by = above.next_sibling
-                return by is not None and self.text(by) != "+="
-            above = above.parent
-        return False
+            if above.type in {"member_access", "element_access", "argument_list"}:
+                return None
+            inner, above = above, above.parent
+        if above is None or inner.type != "left_assignment_expression":
+            return None
+        by = inner.next_sibling
+        return above.end_byte if by is not None and self.text(by) == "=" else None
 
     def _plain(self, variable: tree_sitter.Node) -> str:
         return self.text(variable).lstrip("$@").strip("{}").lower()

@@ -40,6 +40,8 @@ CMDLETS = {
 }
 # What PowerShell sets by itself.
 AUTOMATIC = {"_", "?", "args", "false", "home", "host", "input", "matches", "myinvocation", "null", "true"}
+# What PowerShell heeds.
+HEEDED = {"erroractionpreference", "psnativecommanduseerroractionpreference"}
 # Comparisons of texts name their case; these compare numbers, null, or an enumeration's member.
 OPERATORS = {
     *("-ceq", "-cne", "-clike", "-cnotlike", "-cmatch", "-cnotmatch", "-creplace", "-ccontains", "-cnotcontains"),
@@ -61,6 +63,7 @@ def test_parses_and_uses_what_5_1_knows(path: Path) -> None:
     "text",
     [
         *("function f {", "if ($a { b }", "$a = 'open", "$( if"),
+        *("$a = 'b\nc'",),
         *("$a ? 1 : 2", "$a ?? 1", "$a ??= 1", "${a}?.Length", "a && b", "a || b"),
         *("Invoke-Expression 'a'", "iex $a", "'a' | IEX", "Add-Type -TypeDefinition $a", ". $a"),
         *("& ([scriptblock]::Create($a))", "$ExecutionContext.InvokeCommand.InvokeScript($a)"),
@@ -115,8 +118,8 @@ def test_compares_texts_by_their_case(hook: Script) -> None:
 
 
 def test_reads_no_variable_before_it_has_a_value(hook: Script) -> None:
-    for name in hook.functions:
-        assert hook.unset(name, AUTOMATIC) == [], name
+    for name in hook.bodies:
+        assert hook.unset(name, AUTOMATIC | HEEDED | {"original"}) == [], name
 
 
 @pytest.mark.parametrize(
@@ -130,6 +133,9 @@ def test_reads_no_variable_before_it_has_a_value(hook: Script) -> None:
         ("$a; $a = 1", ["2: $a"]),
         ("$b.Length", ["2: $b"]),
         ("$P; $p.Length; $env:X; $global:y; $null", []),
+        ("$a = 1", ["2: $a is not read"]),
+        ("$a = @{}; $a[$b] = 1", ["2: $b"]),
+        ("$a, $b = 1, 2; $a + $b", []),
     ],
 )
 def test_the_check_itself_sees_an_unset_variable(body: str, fault: list[str]) -> None:
@@ -184,6 +190,14 @@ def test_reads_the_default_profile_as_it_is_written(hook: Script) -> None:
     assert form.fullmatch("a b\n") is None
 
 
+def test_has_only_patterns_that_are_whole(hook: Script) -> None:
+    marks = ("\\A", "\\z", "\\s", "\\p", "\\+", "[^")
+    patterns = [text for text in _texts(hook) if any(mark in text for mark in marks)]
+    assert len(patterns) > 10
+    for pattern in patterns:
+        re.compile(pattern.replace(r"\z", r"\Z").replace("\\p", "p"))
+
+
 def test_quotes_every_word_that_powershell_could_take_for_something_else(hook: Script) -> None:
     plain = _pattern(hook, r"\A-{0,2}[A-Za-z_]")
     for name in ("corp", "--profile", "reply-b.paques", "a/b"):
@@ -221,10 +235,13 @@ def test_runs_in_powershell_where_there_is_one() -> None:
     )
 
 
+def _texts(hook: Script) -> set[str]:
+    return {hook.text(node)[1:-1].replace("''", "'") for node in hook.of("verbatim_string_characters")}
+
+
 def _pattern(hook: Script, start: str) -> re.Pattern[str]:
     """The regular expression of the hook that begins so; .NET's `\\z` is Python's `\\Z`."""
-    texts = {hook.text(node)[1:-1].replace("''", "'") for node in hook.of("verbatim_string_characters")}
-    found = [text for text in texts if text.startswith(start)]
+    found = [text for text in _texts(hook) if text.startswith(start)]
     assert len(found) == 1
     return re.compile(found[0].replace(r"\z", r"\Z"), re.ASCII)
 
