@@ -16,6 +16,7 @@ from credhelper.aws.config import (
 )
 from credhelper.aws.config.document import strip_inline_comment
 from credhelper.aws.config.reader import ConfigFile
+from credhelper.headers import headers_of
 from fuzz import configs
 
 MAX_LEN = 300
@@ -29,6 +30,7 @@ HELPER = Path("/home/b/.local/share/credhelper/credential-process")
 def one(data: bytes) -> None:
     config = parse_config(data)
     _lines(data, config.document)
+    assert headers_of(data) == [section.header for section in config.document.sections]
     credentials = parse_credentials(data)
     merge_profiles(config, credentials)
     sessions = sessions_of(config)
