@@ -31,10 +31,7 @@ __credhelper_use() {
     local word name clear=
     for word in "$@"; do
         case $word in
-        --help | --print)
-            command "$__credhelper_command" use "$@"
-            return
-            ;;
+        --help | --print) command "$__credhelper_command" use "$@"; return ;;
         --unset) clear=1 ;;
         --) break ;;
         esac
@@ -83,13 +80,8 @@ __credhelper_encode_bytes() {
 
 # Sets __credhelper_decoded to the plain name. False where it is none that the board could hold.
 __credhelper_decode() {
-    local valid='^([A-Za-z0-9._-]|[+][0-9A-F][0-9A-F])+$'
+    local valid="^([$__credhelper_letters]|[+][0123456789ABCDEF][0123456789ABCDEF])+\$"
     [[ $1 =~ $valid && $1 != *+00* ]] && printf -v __credhelper_decoded %b "${1//+/\\x}"
-}
-
-# Sets __credhelper_profile to the profile that this environment means.
-__credhelper_current() {
-    __credhelper_profile=${AWS_PROFILE:-${AWS_DEFAULT_PROFILE:-default}}
 }
 
 # Sets __credhelper_folder to the board's folder of this environment's AWS config, and __credhelper_file to the entry of
@@ -134,23 +126,22 @@ __credhelper_look() {
 
 # Sets __credhelper_now to the time, in seconds. bash before 4.2 cannot tell it, and counts on from when `date` told it.
 __credhelper_clock() {
-    if ! printf -v __credhelper_now '%(%s)T' -1 2>/dev/null; then
-        if ((SECONDS < ${__credhelper_ticks:--1} || ! ${__credhelper_birth:-0})); then
-            __credhelper_birth=$(($(command date +%s) - SECONDS))
-        fi
-        __credhelper_ticks=$SECONDS
-        __credhelper_now=$((__credhelper_birth + SECONDS))
+    if printf -v __credhelper_now '%(%s)T' -1 2>/dev/null; then return 0; fi
+    if ((SECONDS < ${__credhelper_ticks:--1} || ! ${__credhelper_birth:-0})); then
+        __credhelper_birth=$(($(command date +%s) - SECONDS))
     fi
+    __credhelper_ticks=$SECONDS
+    __credhelper_now=$((__credhelper_birth + SECONDS))
 }
 
 # --- the prompt ---------------------------------------------------------------------------------------------------
 
 __credhelper_refresh() {
-    local code=$? ends='' login='' shown='' session='' left time='' colour=''
+    local code=$? profile=${AWS_PROFILE:-${AWS_DEFAULT_PROFILE:-default}} left time='' colour=''
+    local ends='' login='' shown='' session=''
     CREDHELPER_TEXT=
     CREDHELPER_SEGMENT=
-    __credhelper_current
-    if __credhelper_look "$__credhelper_profile"; then
+    if __credhelper_look "$profile"; then
         __credhelper_clock
         left=$((shown - __credhelper_now))
         if [[ $login == yes || ($login == soon && $ends -le $__credhelper_now) ]]; then
@@ -163,7 +154,7 @@ __credhelper_refresh() {
         elif ((ends > __credhelper_now)); then
             __credhelper_alive=$session
             if ((left >= 3600)); then
-                printf -v time ' %dh%02dm' $((left / 3600)) $((left % 3600 / 60))
+                printf -v time ' %dh%02dm' "$((left / 3600))" "$((left % 3600 / 60))"
             elif ((left > 0)); then
                 time=" $((left / 60))m"
                 if ((left < 900)); then colour=33; fi
@@ -176,7 +167,7 @@ __credhelper_refresh() {
             fi
         fi
         # What a terminal would obey, and what PS1 would: the variable may well stand in double quotes there.
-        CREDHELPER_TEXT=${__credhelper_profile//[[:cntrl:]\$\`\\]/?}$time
+        CREDHELPER_TEXT=${profile//[[:cntrl:]\$\`\\]/?}$time
         CREDHELPER_SEGMENT=$CREDHELPER_TEXT
         if [[ -n $colour && -z ${NO_COLOR-} ]]; then
             CREDHELPER_SEGMENT=$'\001\e['${colour}$'m\002'$CREDHELPER_TEXT$'\001\e[0m\002'
@@ -216,23 +207,16 @@ __credhelper_before() {
     for word in "$@"; do
         case $word in --help | -help | -h | --version | -version) return 0 ;; esac
         case $previous in
-        --profile)
-            profile=$word
-            previous=
-            ;;
-        --region | --output | --query | --endpoint-url | --ca-bundle | --color | --cli-read-timeout | --cli-connect-timeout)
-            previous=
-            ;;
+        --region | --output | --query | --endpoint-url | --ca-bundle | --color | --cli-*-timeout) previous= ;;
+        --profile) profile=$word previous= ;;
         *)
             previous=$word
             case $word in
             --profile=*) profile=${word#*=} ;;
             -*) ;;
-            *)
-                verb="$verb $word"
-                case $tool$verb in aws\ sso | aws\ sso\ login) continue ;; esac
-                ;;
+            *) verb="$verb $word" ;;
             esac
+            case $tool$verb/$word in 'aws sso/sso' | 'aws sso login/login') continue ;; esac
             ;;
         esac
         rest[${#rest[@]}]=$word
@@ -242,7 +226,7 @@ __credhelper_before() {
     case "$tool$verb " in
     "$tool help "* | *' help ' | "$tool version "* | 'aws configure '*) return 0 ;;
     'aws sso login '*)
-        __credhelper_is_there || return 0
+        type -P "$__credhelper_command" >/dev/null || return 0
         __credhelper_done=1
         command "$__credhelper_command" aws-sso-login ${rest[@]+"${rest[@]}"}
         return
@@ -251,8 +235,7 @@ __credhelper_before() {
     esac
     if [[ -z $profile ]]; then
         if [[ -n ${AWS_ACCESS_KEY_ID-} ]]; then return 0; fi # it wins over any profile of the environment
-        __credhelper_current
-        profile=$__credhelper_profile
+        profile=${AWS_PROFILE:-${AWS_DEFAULT_PROFILE:-default}}
     fi
     if __credhelper_look "$profile"; then
         if [[ $login != yes ]]; then
@@ -262,13 +245,9 @@ __credhelper_before() {
     elif [[ -d $__credhelper_folder && ! -e $__credhelper_file && ! -L $__credhelper_file ]]; then
         return 0 # this config is on the board, and the profile uses no session
     fi
-    if __credhelper_is_there && type -P "$tool" >/dev/null; then
+    if type -P "$__credhelper_command" >/dev/null && type -P "$tool" >/dev/null; then
         command "$__credhelper_command" ensure --profile "$profile" >&2
     fi
-}
-
-__credhelper_is_there() {
-    type -P "$__credhelper_command" >/dev/null
 }
 
 # --- completion ---------------------------------------------------------------------------------------------------
@@ -283,6 +262,9 @@ __credhelper_complete() {
 }
 
 # --- at the start -------------------------------------------------------------------------------------------------
+
+# An assignment to what is read-only would end the start-up file; this only fails.
+__credhelper_may_change_it() { local PROMPT_COMMAND; } 2>/dev/null
 
 __credhelper_start() {
     local names=${CREDHELPER_COMMANDS-aws cdk terraform tofu sam pulumi eksctl} white=$'\t\n' name board
@@ -301,7 +283,7 @@ __credhelper_start() {
     name='"${__credhelper_hook-:}" && :'
     __credhelper_hook=__credhelper_refresh
     # shellcheck disable=SC2128,SC2178 # only bash 5.1 and newer run more than its first element
-    if [[ ${PROMPT_COMMAND[*]-} != *__credhelper_hook* ]]; then
+    if [[ ${PROMPT_COMMAND[*]-} != *__credhelper_hook* ]] && __credhelper_may_change_it; then
         if [[ -n ${PROMPT_COMMAND[1]+set} ]] && ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] > 500)); then
             PROMPT_COMMAND+=("$name")
         else
@@ -327,9 +309,9 @@ __credhelper_start() {
 case $- in
 *i*)
     credhelper_prompt() {
-        local code=$?
+        set -- "$?"
         printf %s "$CREDHELPER_SEGMENT"
-        return "$code"
+        return "$1"
     }
     __credhelper_start
     ;;

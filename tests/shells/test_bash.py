@@ -1,38 +1,15 @@
-"""shell/credhelper.bash in interactive shells: start, prompt, use; nothing of the person's own is disturbed."""
+"""shell/credhelper.bash in interactive shells: its start, and that nothing of the person's own is disturbed."""
 
 from __future__ import annotations
 
-import re
 import shlex
-from pathlib import Path
 
 import pytest
 
-from credhelper.names import encode_name
 from tests.shells.bash import MODES, Bash, command, write_rc
 from tests.shells.terminal import Output, Terminal
 from tests.shells.world import HOUR, TOOLS, World
 
-ODD_NAMES = [
-    "with space",
-    "it's",
-    'double"quote',
-    "$(touch pwned)",
-    "`touch pwned`",
-    "a;touch pwned",
-    "back\\slash",
-    "${HOME}",
-    "100%s!!",
-    "*",
-    "-n",
-    "--help-me",
-    "ünïcøde ☃",
-    "a/b/../c",
-    "~",
-    "&|<>",
-    "[x]",
-    "+41",
-]
 QUIET = Output("", 0)
 modes = pytest.mark.parametrize("mode", MODES)
 
@@ -251,6 +228,58 @@ def test_aliases_reach_nothing_of_ours(corp: World, mode: str) -> None:
         assert terminal.run("credhelper_prompt; printf '%s\\n' $AWS_PROFILE") == Output("other\n", 0)
 
 
+ODD_OPTIONS = """\
+IFS=_0123456789abcdefghijklmnopqrstuvwxyz
+set -fC
+shopt -s failglob nullglob nocasematch nocaseglob dotglob extglob xpg_echo
+"""
+
+
+@modes
+def test_odd_options_and_word_splitting_change_nothing(corp: World, mode: str) -> None:
+    corp.session(left=8 * HOUR, shown=7 * HOUR + 12 * 60 + 30)
+    corp.session("over", left=-5, login="yes", state="expired")
+    corp.profile("the *", "over")
+    corp.default_profile("the *")
+    with Bash(corp, mode, before=ODD_OPTIONS) as terminal:
+        assert terminal.first == QUIET
+        assert terminal.run("aws s3 ls '*' -f 'a b'") == QUIET
+        assert terminal.run("credhelper use -- 'the *'; credhelper use dev") == QUIET
+        assert shown(terminal) == "dev 7h12m"
+        assert terminal.run("aws --profile 'the *' sso login -x") == QUIET
+        assert terminal.run("credhelper use -; printenv AWS_PROFILE") == Output("the *\n", 0)
+    calls = [call.arguments for call in corp.calls]
+    assert calls[:2] == [("ensure", "--profile", "the *"), ("s3", "ls", "*", "-f", "a b")]
+    assert calls[4] == ("aws-sso-login", "--profile", "the *", "-x")
+
+
+def test_a_prompt_command_that_must_not_change(corp: World) -> None:
+    with Bash(
+        corp, before="readonly PROMPT_COMMAND=x=1", after="after=reached", env={"AWS_PROFILE": "dev"}
+    ) as terminal:
+        assert terminal.first == QUIET
+        assert terminal.run("echo $after; credhelper use other; echo $AWS_PROFILE") == Output("reached\nother\n", 0)
+
+
+def test_an_exported_text_stays_exported(corp: World) -> None:
+    """For prompts that are programs of their own and get an environment."""
+    with Bash(corp, after="export CREDHELPER_TEXT", env={"AWS_PROFILE": "dev"}) as terminal:
+        assert terminal.run("printenv CREDHELPER_TEXT") == Output("dev\n", 0)
+
+
+def test_what_a_terminal_would_obey_is_not_shown(corp: World) -> None:
+    name = "a\x1b]0;title\x07b\x9bc\x7f\t"
+    corp.session(name, left=600.5, login="soon", shown=600.5)
+    corp.profile(name, name)
+    with Bash(corp) as terminal:
+        corp.credhelper(use=name)
+        warned = terminal.run("credhelper use odd").text
+        assert terminal.run("printf %s \"$AWS_PROFILE\" | od -An -tx1 | tr -d ' \\n'").text == name.encode().hex()
+        assert shown(terminal).startswith("a?]0;title?b?c?? ")
+    assert warned.startswith("credhelper: session a?]0;title?b?c?? ends in 10 min. Run: credhelper login ")
+    assert not {character for character in warned[:-1] if not character.isprintable()}
+
+
 @modes
 @pytest.mark.parametrize("where", ["before", "after"])
 def test_an_alias_of_a_tool_goes_through_the_hook(corp: World, mode: str, where: str) -> None:
@@ -273,95 +302,3 @@ def test_a_function_of_a_tools_name_stays(corp: World, mode: str, where: str) ->
         assert bash.run("aws s3 ls --profile dev") == Output("own s3 ls --profile dev\n", 0)
         assert bash.run(f"source '{corp.hook('bash')}'; aws x") == Output("own x\n", 0)
     assert corp.calls == []
-
-
-# --- use ------------------------------------------------------------------------------------------------------------
-
-
-@modes
-def test_use_exports_the_profile(corp: World, mode: str) -> None:
-    with Bash(corp, mode, env={"AWS_DEFAULT_PROFILE": "x"}) as terminal:
-        assert terminal.run("credhelper use dev") == QUIET
-        assert terminal.run("printenv AWS_PROFILE") == Output("dev\n", 0)
-        assert terminal.run("credhelper use --default other; printenv AWS_PROFILE") == Output("other\n", 0)
-        assert terminal.run("credhelper use -; printenv AWS_PROFILE") == Output("dev\n", 0)
-        assert terminal.run("credhelper use -; printenv AWS_PROFILE") == Output("other\n", 0)
-    start = "credhelper use --print"
-    assert corp.lines == [f"{start} dev", f"{start} --default other", f"{start} -- dev", f"{start} -- other"]
-
-
-@modes
-def test_use_clears(corp: World, mode: str) -> None:
-    corp.program("credhelper", "exit 0")
-    with Bash(corp, mode, env={"AWS_PROFILE": "dev"}) as terminal:
-        assert terminal.run("credhelper use --unset") == QUIET
-        assert terminal.run('echo "${AWS_PROFILE-unset}"').text == "unset\n"
-        corp.credhelper()
-        assert terminal.run("credhelper use -; printenv AWS_PROFILE") == Output("dev\n", 0)
-
-
-@pytest.mark.parametrize("mode", ["plain", "posix"])
-def test_a_use_that_fails_leaves_the_profile(corp: World, mode: str) -> None:
-    with Bash(corp, mode, env={"AWS_PROFILE": "dev"}) as terminal:
-        for body, status in (("echo why >&2; exit 2", 2), ("echo name; exit 130", 130), ("kill -INT $$", 130)):
-            corp.program("credhelper", body)
-            output = terminal.run("credhelper use prod")
-            assert output.status == status
-            assert output.text.replace("\n", "") in {"why", ""}
-            assert terminal.run("printenv AWS_PROFILE") == Output("dev\n", 0)
-        # Nothing chosen, nothing wrong: all stays.
-        corp.program("credhelper", "exit 0")
-        assert terminal.run("credhelper use; printenv AWS_PROFILE") == Output("dev\n", 0)
-        corp.program("credhelper", "echo usage; exit 0")
-        assert terminal.run("credhelper use --help; printenv AWS_PROFILE") == Output("usage\ndev\n", 0)
-
-
-@modes
-def test_other_verbs_pass_through(corp: World, mode: str) -> None:
-    corp.program("credhelper", "echo out; echo err >&2; exit 0")
-    with Bash(corp, mode) as terminal:
-        assert terminal.run("credhelper status --json 'a b' ''") == Output("out\nerr\n", 0)
-        assert terminal.run("credhelper") == Output("out\nerr\n", 0)
-        corp.program("credhelper", "exit 3")
-        assert terminal.run("credhelper status || echo $?") == Output("3\n", 0)
-    assert [call.arguments for call in corp.calls] == [("status", "--json", "a b", ""), (), ("status",)]
-
-
-@pytest.mark.parametrize("mode", ["plain", "posix"])
-def test_names_of_any_form(corp: World, mode: str) -> None:
-    """Each is exported as it is, found on the board, harmless in both forms of a prompt, and warned of."""
-    with Bash(corp, mode, ps1="${CREDHELPER_SEGMENT:+$CREDHELPER_SEGMENT }> ") as terminal:
-        # As those do who put the prompt together themselves: PS1 is expanded with the name in it.
-        terminal.run("PROMPT_COMMAND=$PROMPT_COMMAND'\nPS2=\"$CREDHELPER_SEGMENT> \"; : ${PS2@P}'")
-        for name in ODD_NAMES:
-            corp.session("of " + name, left=600.5, login="soon", shown=600.5)
-            corp.profile(name, "of " + name)
-            output = terminal.run(f"credhelper use -- {shlex.quote(name)}")
-            safe = "credhelper: session of " + name + " ends in 10 min. Run: credhelper login "
-            assert output.status == 0
-            assert output.text.startswith(safe)
-            assert shlex.split(output.text.removeprefix(safe)) == ["of " + name]
-            assert terminal.run('printf %s "$AWS_PROFILE"') == Output(name, 0)
-            assert shown(terminal) in {re.sub(r"[$`\\]", "?", name) + f" {left}m" for left in (9, 10)}
-    assert not (corp.home / "pwned").exists()
-    assert {call.program for call in corp.calls} == {"credhelper"}
-
-
-@pytest.mark.parametrize("locale", ["C.UTF-8", "C", "en_US.UTF-8", "no_SUCH.locale"])
-def test_names_are_encoded_as_the_daemon_does(corp: World, locale: str, tmp_path: Path) -> None:
-    names = [*ODD_NAMES, "\udcff\udc80 raw", "tab\tnew\nline", "é" * 40, "plain-1.2_3"]
-    lines = "".join(
-        f"__credhelper_encode {shlex.quote(name)}; printf '%s\\n' \"$__credhelper_encoded\"\n"
-        f'__credhelper_decode "$__credhelper_encoded"; printf \'%s\\0\' "$__credhelper_decoded" >>decoded\n'
-        for name in names
-    )
-    (corp.home / "lines").write_bytes(lines.encode("utf-8", "surrogateescape"))
-    with Bash(corp) as terminal:
-        env = f"LANG={locale} LC_ALL={locale}"
-        output = terminal.run(
-            f"{env} bash --norc -c \"source '{corp.hook('bash')}'; exec 2>err; source lines\" 2>/dev/null"
-        )
-    assert output.text.splitlines() == [encode_name(name) for name in names]
-    decoded = (corp.home / "decoded").read_bytes().decode("utf-8", "surrogateescape")
-    assert decoded.split("\0")[:-1] == names
-    assert (corp.home / "err").read_text() == ""
