@@ -34,7 +34,7 @@ def command(profile: str | None) -> int:
         return EXIT_OK
     paths, name, session, reason = found
     tell(printable(f"credhelper: {name} needs a login to {session.name} ({reason}). Ctrl-C calls both off."))
-    need.log_in(session, paths, os.environ)
+    need.log_in(name, session, paths, os.environ)
     return EXIT_OK
 
 

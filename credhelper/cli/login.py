@@ -54,10 +54,16 @@ def command(name: str | None, *, device: bool, no_browser: bool, force: bool) ->
     method = choose_method(device=device, no_browser=no_browser, environ=os.environ)
     Login(session, paths, os.environ).run(method, open_browser=not no_browser, force=force)
     chosen = name or chosen_profile(os.environ)
-    if chosen and chosen != session.name and not session.legacy and is_left_out(chosen, paths, os.environ):
+    if chosen and chosen != session.name:
+        tell_if_left_out(chosen, session, paths, os.environ)
+
+
+def tell_if_left_out(profile: str, session: Session, paths: Paths, environ: Mapping[str, str]) -> None:
+    """After a login to the session: say where the AWS programs do not find it for this profile."""
+    if not session.legacy and is_left_out(profile, paths, environ):
         click.echo(
-            f"The AWS CLI does not find this login for the profile {printable(chosen)}, which names no sso_session; "
-            f"enable it so that it uses this login: {printable(command_for('enable', chosen))}"
+            f"The AWS CLI does not find this login for the profile {printable(profile)}, which names no sso_session; "
+            f"enable it so that it uses this login: {printable(command_for('enable', profile))}"
         )
 
 

@@ -76,19 +76,26 @@ def _known(agent: Agent, session: Session) -> dict[str, Any] | None:
 
 
 def can_ask() -> bool:
-    """Whether a person is there to log in: what they type is heard, and what they are told is seen."""
-    return os.isatty(0) and os.isatty(2)
+    """Whether a person is there to log in: what they type is heard, and what they are told is seen.
+
+    A job in the background may do neither, and no Ctrl-C would reach it.
+    """
+    try:
+        return os.isatty(0) and os.isatty(2) and os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False
 
 
-def log_in(session: Session, paths: Paths, environ: Mapping[str, str]) -> None:
-    """Log in to the session as `credhelper login` does, with all that is said on stderr: stdout is a program's.
+def log_in(profile: str, session: Session, paths: Paths, environ: Mapping[str, str]) -> None:
+    """Log in to this profile's session as `credhelper login` does, but say all on stderr: stdout is a program's.
 
     Raises CredhelperError, KeyboardInterrupt.
     """
     from credhelper.cli import no_core_dumps  # noqa: PLC0415
-    from credhelper.cli.login import Login, choose_method  # noqa: PLC0415 - botocore, which is hardly ever needed
+    from credhelper.cli.login import Login, choose_method, tell_if_left_out  # noqa: PLC0415 - 60 ms, hardly ever needed
 
     no_core_dumps()
     with contextlib.redirect_stdout(sys.stderr):
         method = choose_method(device=False, no_browser=False, environ=environ)
         Login(session, paths, environ).run(method, open_browser=True, force=False)
+        tell_if_left_out(profile, session, paths, environ)

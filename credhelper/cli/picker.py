@@ -38,7 +38,7 @@ def pick(choices: Choices, paths: Paths, environ: Mapping[str, str]) -> str:
     Raises UsageError where nobody is there to pick, CredhelperError where there is nothing to pick from,
     click.Abort where the person gives up.
     """
-    if not need.can_ask():
+    if not need.can_ask() or environ.get("TERM", "dumb") == "dumb":
         raise UsageError("no profile is named, and there is no terminal to pick one at", "Name one")
     rows = rows_of(choices, paths, environ)
     if not rows:
@@ -121,12 +121,13 @@ def _with_questionary(rows: Sequence[Row]) -> int:
     output = Vt100_Output.from_pty(sys.stderr)  # stdout is the hook's
     output.enable_cpr = False  # terminals that do not answer would be waited for
     question = questionary.select(
-        f"Profile ({heading})",
+        "Profile",
         choices=[questionary.Choice(line, value=at) for at, line in enumerate(lines)],
         use_search_filter=True,
         use_jk_keys=False,
-        instruction="(type to search, Enter to choose, Ctrl-C to give up)",
+        instruction=f"(type to search, Enter takes it)\n   {heading[: output.get_size().columns - 4]}",
         output=output,
+        erase_when_done=True,
     )
     try:
         at = question.unsafe_ask()

@@ -71,7 +71,7 @@ def command(profile: str | None, *, default: bool, unset: bool, for_hook: bool) 
         complain("AWS_ACCESS_KEY_ID is set: most programs use those keys in place of the profile. Unset it.")
     if default:
         board.set_default_profile(paths, profile)
-        tell(f"New shells start with {printable(profile)}.")
+        tell(f"New shells {'' if for_hook else 'with the hook '}start with {printable(profile)}.")
     if for_hook:
         sys.stdout.flush()
         sys.stdout.buffer.write(os.fsencode(profile) + b"\n")
@@ -122,7 +122,7 @@ def prepare(profile: str, choices: Choices, paths: Paths, environ: Mapping[str, 
     if reason is None:
         return
     if need.can_ask():
-        need.log_in(session, paths, environ)
+        need.log_in(profile, session, paths, environ)
     else:
         complain(f"session {session.name}: {reason}. Run: {login_command(session.name)}")
 

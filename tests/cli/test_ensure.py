@@ -153,6 +153,16 @@ class TestSilence:
         assert finish(child) == (0, "")
         assert not (tmp_path / "err").exists() or (tmp_path / "err").read_text() == ""
 
+    def test_in_the_background(self, terminal: Terminal) -> None:
+        """No Ctrl-C would reach it, and nothing that is typed."""
+        line = f"set -m; {' '.join(COMMAND)} ensure --profile dev & wait $!; echo code $?"
+        child = pexpect.spawn("/bin/bash", ["-c", line], env=environment(), encoding="utf-8", timeout=20)
+        child.expect("code 0")
+        assert "login" not in str(child.before)
+        child.expect(pexpect.EOF)
+        child.close()
+        assert terminal.browser.opened() == []
+
 
 class TestWithoutDaemon:
     def test_what_lives_starts_it_so_that_the_hooks_need_not_ask_again(

@@ -199,6 +199,13 @@ def test_two_thousand_profiles(terminal: Terminal, picking: Picking) -> None:
     assert picking.chosen == "account-0777-admin\n"
 
 
+def test_a_terminal_that_can_show_no_list(terminal: Terminal, picking: Picking) -> None:
+    with picking.start(TERM="dumb") as seen:
+        assert seen.wait() == 2
+        assert "there is no terminal to pick one at" in seen.screen()
+    assert picking.chosen == ""
+
+
 def test_nothing_to_pick_from(terminal: Terminal, picking: Picking) -> None:
     terminal.config.write_text("")
     with picking.start() as seen:

@@ -13,7 +13,7 @@ import pytest
 from credhelper import board
 from credhelper.agent import Agent
 from credhelper.paths import Paths
-from credhelper.standin import StandIn, write_browser_script
+from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, StandIn, write_browser_script
 from tests.cli.terminal import COMMAND, Terminal, environment, spawn_for_hook
 from tests.waiting import wait_until
 
@@ -79,7 +79,7 @@ class TestWithoutHook:
     def test_the_profile_of_new_shells(self, terminal: Terminal) -> None:
         result = terminal.run("use", "--default", ODD)
         assert (result.code, result.out) == (0, "")
-        assert result.err == f"New shells start with {ODD}.\n"
+        assert result.err == f"New shells with the hook start with {ODD}.\n"
         assert board.default_profile(terminal.paths) == ODD
         assert terminal.run("use", "--unset", "--default").err == "New shells start without a profile.\n"
         assert board.default_profile(terminal.paths) is None
@@ -111,7 +111,7 @@ class TestPrinted:
 
     def test_and_the_default_of_new_shells(self, terminal: Terminal) -> None:
         result = terminal.run("use", "keys", "--default", "--print")
-        assert (result.code, result.out) == (0, "keys\n")
+        assert (result.code, result.out, result.err) == (0, "keys\n", "New shells start with keys.\n")
         assert board.default_profile(terminal.paths) == "keys"
         result = terminal.run("use", "--unset", "--default", "--print")
         assert (result.code, result.out) == (0, "")
@@ -184,6 +184,18 @@ class TestRefused:
 
 @pytest.mark.usefixtures("daemon")
 class TestLogin:
+    def test_a_profile_that_the_aws_cli_finds_no_login_for_is_named(self, terminal: Terminal, tmp_path: Path) -> None:
+        with terminal.config.open("a") as file:
+            file.write(
+                f"\n[profile old]\nsso_start_url = {DEFAULT_START_URL}\nsso_region = {DEFAULT_REGION}\n"
+                "sso_account_id = 100000000001\nsso_role_name = AWSReadOnlyAccess\n"
+            )
+        child = spawn_for_hook(tmp_path / "out", "use", "old", "--print")
+        child.expect("The AWS CLI does not find this login for the profile old")
+        child.expect("credhelper enable old")
+        assert finish(child) == 0
+        assert (tmp_path / "out").read_text() == "old\n"
+
     @pytest.mark.parametrize("name", ["dev", "chained"])
     def test_a_script_is_told_what_to_run(self, terminal: Terminal, name: str) -> None:
         result = terminal.call("use", name, "--print")
@@ -205,7 +217,7 @@ class TestLogin:
     def test_for_new_shells_too(self, tmp_path: Path) -> None:
         child = spawn_for_hook(tmp_path / "out", "use", "dev", "--default")
         child.expect("Logged in to corp until")
-        child.expect(r"New shells start with dev\.")
+        child.expect(r"New shells with the hook start with dev\.")
         assert finish(child) == 0
         assert (tmp_path / "out").read_text() == ""
 
