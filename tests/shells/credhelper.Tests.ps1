@@ -309,12 +309,14 @@ Describe 'the hook for PowerShell' {
 
     Context 'completion' {
         It 'asks with the words before the cursor, and quotes what it gets' {
-            Set-Program 'credhelper' 'printf "%s|%s|%s\n" "$_CREDHELPER_COMPLETE" "$_CREDHELPER_WORDS" "$_CREDHELPER_WORD" >&2; printf "plain\thelp\n%s\n" "a b" "it'"'"'s" "\$(x)" 007'
+            $told = 'printf "%s|%s|%s\n" "$_CREDHELPER_COMPLETE" "$_CREDHELPER_WORDS" "$_CREDHELPER_WORD"'
+            $offers = 'printf "plain\thelp\n%s\n" "a b" "it''s" "\$(x)" 007'
+            Set-Program 'credhelper' "$told >>'$Calls'; echo noise >&2; $offers; exit 5"
             $text = '$found = TabExpansion2 -inputScript "credhelper use --default a" -cursorColumn 26'
             $text += '; $found.CompletionMatches.CompletionText; $found.CompletionMatches[0].ToolTip'
             $text += '; Test-Path Env:_CREDHELPER_*'
             Get-Output $text | Should -Be "plain`n'a b'`n'it''s'`n'`$(x)'`n'007'`nhelp`nFalse"
-            Get-Calls | Should -Be 'credhelper <>'
+            Get-Calls | Should -Be 'credhelper <>', 'lines_complete|use', '--default|a'
         }
     }
 }
