@@ -104,6 +104,17 @@ class Shell:
         with Person(command, {**self._environ, **environ}, self.machine.paths.home) as terminal:
             yield terminal, terminal.prompt()
 
+    def hide(self, program: str) -> None:
+        """Let it be on no PATH, on which all others stay."""
+        first, *system = self._environ["PATH"].split(":")
+        others = Path(first).with_name("others")
+        others.mkdir()
+        for folder in system:
+            for found in Path(folder).iterdir():
+                if found.name != program and not (others / found.name).exists():
+                    (others / found.name).symlink_to(found)
+        self._environ["PATH"] = f"{first}:{others}"
+
     def wait_for_board(self, profile: str, login: str) -> board.Entry:
         """Until the board says of the profile's session whether it needs a login."""
 
@@ -161,6 +172,20 @@ def test_login_just_in_time(shell: Shell, enabled: Machine, tmp_path: Path) -> N
         assert len(enabled.browser.opened()) == 3
 
 
+def test_ctrl_c_gives_up_on_both(shell: Shell, machine: Machine, daemon: Agent) -> None:
+    machine.credhelper("enable", "modern", "--yes")
+    shell.wait_for_board("modern", "yes")
+    with shell.open(AWS_PROFILE="modern", BROWSER="/bin/true") as terminal:  # nobody approves
+        terminal.type("aws sts get-caller-identity; echo after\r")
+        terminal.wait_for("Opened the login page")
+        terminal.interrupt()
+        given_up = terminal.prompt()
+        assert given_up.status == 130, given_up.text
+        assert "after" not in given_up.text.splitlines()
+        assert terminal.run("echo on") == Output("on\n", 0)
+    assert machine.standin.calls("GetRoleCredentials") == machine.standin.calls("GetCallerIdentity") == []
+
+
 def test_the_old_habit(shell: Shell, machine: Machine, daemon: Agent) -> None:
     machine.credhelper("enable", "legacy", "--yes")
     with shell.open() as terminal:
@@ -198,6 +223,28 @@ def test_use(shell: Shell, machine: Machine, daemon: Agent) -> None:
         assert terminal.run("credhelper use --default legacy").status == 0
     with shell.open() as terminal:
         assert terminal.run("echo $AWS_PROFILE") == Output("legacy\n", 0)
+
+
+@pytest.mark.parametrize("picker", ["fzf", "questionary"])
+def test_pick(shell: Shell, machine: Machine, daemon: Agent, picker: str) -> None:
+    if picker == "fzf" and shutil.which("fzf") is None:
+        pytest.skip("no fzf on this machine")
+    if picker == "questionary":
+        shell.hide("fzf")
+    with shell.open() as terminal:
+        terminal.start("credhelper use")
+        terminal.wait_for("AWSReadOnlyAccess")
+        terminal.interrupt()
+        assert terminal.prompt().status == 130
+        assert terminal.run("env | grep ^AWS_PROFILE=") == Output("", 1)
+        terminal.start("credhelper use")
+        terminal.wait_for("AWSReadOnlyAccess")
+        terminal.type("modern")
+        terminal.wait_until(lambda screen: "legacy" not in screen)
+        terminal.type("\r")
+        assert terminal.prompt().status == 0
+        assert terminal.run("echo $AWS_PROFILE") == Output("modern\n", 0)
+        assert len(machine.browser.opened()) == 1
 
 
 def test_a_warning_at_the_prompt(shell: Shell, machine: Machine, daemon: Agent) -> None:
