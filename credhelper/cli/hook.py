@@ -34,11 +34,11 @@ class _Change:
 
 @click.command("hook")
 @click.argument("shell", type=click.Choice(list(_NAMES)))
-@click.option("--install", "wanted", flag_value="install", help="Let new shells read it: one block in your rc file.")
-@click.option("--uninstall", "wanted", flag_value="uninstall", help="Take that block out again.")
+@click.option("--install", is_flag=True, help="Let new shells read it: one block in your rc file.")
+@click.option("--uninstall", is_flag=True, help="Take that block out again.")
 @click.option("--dry-run", is_flag=True, help="With either: show what would change, and write nothing.")
 @click.option("--yes", is_flag=True, help="With either: do not ask.")
-def command(shell: str, *, wanted: str | None, dry_run: bool, yes: bool) -> int:
+def command(shell: str, *, install: bool, uninstall: bool, dry_run: bool, yes: bool) -> int:
     """Print the hook of a shell, or install it.
 
     The hook exports the profile that `credhelper use` names, logs in just before a command that needs it, completes
@@ -46,14 +46,16 @@ def command(shell: str, *, wanted: str | None, dry_run: bool, yes: bool) -> int:
     credhelper hook fish | source, credhelper hook powershell | Out-String | Invoke-Expression.
     """
     name = _NAMES[shell]
-    if wanted is None:
+    if install and uninstall:
+        raise UsageError("--install and --uninstall contradict each other", "Give one of them")
+    if not install and not uninstall:
         if dry_run or yes:
             raise UsageError("--dry-run and --yes are for --install and --uninstall", "Name one of them too")
         _print(name)
         return EXIT_OK
     paths = Paths.of()
     paths.check_owner()
-    if wanted == "install":
+    if install:
         return _install(paths, name, dry_run=dry_run, yes=yes)
     return _uninstall(paths, name, dry_run=dry_run, yes=yes)
 

@@ -80,6 +80,8 @@ def test_an_unknown_shell_or_options_that_say_nothing_are_refused() -> None:
     for option in ("--yes", "--dry-run"):
         with pytest.raises(UsageError, match="--install and --uninstall"):
             run("bash", option)
+    with pytest.raises(UsageError, match="contradict"):
+        run("bash", "--install", "--uninstall")
 
 
 def test_printing_needs_no_library_of_weight() -> None:
@@ -364,6 +366,29 @@ def test_with_crlf_bash_reads_it_all_the_same(home: Path) -> None:
 @pytest.mark.parametrize("name", PROFILES)
 def test_names_are_completed_at_tab(shell: str, name: str, home: Path) -> None:
     """The whole way: the shell's file, the real command, and the shell's own quoting of what it inserts."""
+    complete(shell, {"$(touch pwned)": "\\$"}.get(name, name[:2]), name, home)
+
+
+@pytest.mark.parametrize("shell", list(ASK))
+@pytest.mark.parametrize(
+    ("begin", "name"),
+    [
+        ("'my p", "my profile"),
+        ('"my p', "my profile"),
+        ("my\\ p", "my profile"),
+        ("'$(t", "$(touch pwned)"),
+        ("a:b", "a:b:c"),
+        ("'a:", "a:b:c"),
+        ('"it', "it's"),
+        ("'say \"", 'say "hi"'),
+    ],
+)
+def test_names_are_completed_within_quotes(shell: str, begin: str, name: str, home: Path) -> None:
+    complete(shell, begin, name, home)
+
+
+def complete(shell: str, begin: str, name: str, home: Path) -> None:
+    """Type the begin of a name and Tab; the command must then get the whole name."""
     (home / ".aws").mkdir()
     headers = ["'" + profile.replace("'", "'\\''") + "'" for profile in PROFILES]
     (home / ".aws" / "config").write_text("".join(f"[profile {header}]\n" for header in headers))
