@@ -111,24 +111,22 @@ def test_a_visit_in_bash(before: None, home: Path, runtime_folder: Path) -> None
 def test_the_hook_is_in_place(name: str, before: None, home: Path) -> None:
     with visiting(home, shutil.which(name)) as visit:
         assert "credhelper use client-prod" in visit.seen
-        assert (
-            visit.run("credhelper use client-prod; echo now $AWS_PROFILE; credhelper use -")
-            == "now client-prod\n" + PROMPT
-        )
+        assert "111122223333" in visit.run("credhelper whoami; pwd")
+        told = visit.run("credhelper use client-prod; echo now $AWS_PROFILE; credhelper use -")
+        assert told == f"now client-prod\n{PROMPT}"
         # Logged in just in time, by a program of the name that the hook knows.
         visit.run("printf '#!/bin/sh\\necho ran\\n' >bin/sam; chmod +x bin/sam")
-        visit.run("credhelper logout corp; pwd")
-        assert re.search(
-            r"(?s)credhelper: corp-dev needs a login to corp .*Logged in to corp.*\nran\n", visit.run("sam deploy")
-        )
+        visit.run("credhelper logout corp")
+        told = visit.run("sam deploy")
+        assert re.search(r"(?s)credhelper: corp-dev needs a login to corp .*Logged in to corp.*\nran\n", told)
         assert visit.leave() == 0
     assert READ not in visit.seen
     assert gone(visit.seen)
 
 
-@pytest.mark.parametrize("name", ["sh", "zsh", "fish"])
-def test_a_short_visit(name: str, before: None, home: Path) -> None:
-    with visiting(home, shutil.which(name), "--lifetime", "20") as visit:
+def test_a_short_visit_in_sh(before: None, home: Path) -> None:
+    with visiting(home, shutil.which("sh"), "--lifetime", "20") as visit:
+        assert "credhelper use" not in visit.seen
         assert "A token lives 20 s here" in re.sub(r"\s+", " ", visit.seen)
         assert "111122223333" in visit.run("credhelper whoami; pwd")
         assert visit.leave() == 0
