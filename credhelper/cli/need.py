@@ -10,17 +10,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from credhelper import board
-from credhelper.errors import CredhelperError, DaemonUnavailable
+from credhelper.errors import CredhelperError
 from credhelper.paths import Paths
 
 if TYPE_CHECKING:
     from credhelper.agent import Agent
     from credhelper.model import Session
 
-# Seconds for the daemon to start, and to renew what has run out and can be renewed without a person.
-_STARTS_WITHIN = 4.0
+# Seconds for the daemon to start or to answer, and to renew what has run out and needs no person for that.
+_ANSWERS_WITHIN = 4.0
 _RENEWS_WITHIN = 4.0
-_PAUSE = 0.05
+_PAUSE = 0.1
 _LOGIN_NEEDED = {"expired", "logged_out"}
 
 
@@ -44,12 +44,10 @@ def why_login(profile: str, session: Session, paths: Paths, environ: Mapping[str
     from credhelper.agent import Agent  # noqa: PLC0415 - sockets, which the board spares us
 
     agent = Agent(paths, environ)
-    with contextlib.suppress(DaemonUnavailable):
-        agent.start(_STARTS_WITHIN)
-    try:
+    known = None
+    with contextlib.suppress(CredhelperError):  # one that hangs is asked once
+        agent.start(_ANSWERS_WITHIN)
         known = _known(agent, session)
-    except CredhelperError:
-        known = None
     if known is None:
         from credhelper.aws.survey import look_at  # noqa: PLC0415 - the daemon has mostly done this work
 
@@ -65,7 +63,7 @@ def _known(agent: Agent, session: Session) -> dict[str, Any] | None:
         known = next(
             (
                 entry
-                for entry in agent.status()["sessions"]
+                for entry in agent.status(_ANSWERS_WITHIN)["sessions"]
                 if (entry["name"], entry["start_url"]) == (session.name, session.start_url)
             ),
             None,

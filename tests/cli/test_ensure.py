@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,17 @@ class TestWithoutDaemon:
         terminal.seed(**({"expiresAt": expiry} if expiry else {}))
         assert finish(spawn_for_hook(tmp_path / "out", "ensure", "--profile", "dev")) == (0, "")
         assert terminal.browser.opened() == []
+
+
+def test_a_daemon_that_hangs_is_not_in_the_way(terminal: Terminal, daemon: Agent, tmp_path: Path) -> None:
+    terminal.seed()
+    pid = daemon.status()["daemon"]["pid"]
+    shutil.rmtree(board.folder(terminal.paths), ignore_errors=True)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert finish(spawn_for_hook(tmp_path / "out", "ensure", "--profile", "dev")) == (0, "")
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def test_a_surprise_of_ours_is_not_in_the_way(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
