@@ -80,8 +80,9 @@ __credhelper_encode_bytes() {
 
 # Sets __credhelper_decoded to the plain name. False where it is none that the board could hold.
 __credhelper_decode() {
-    local valid="^([$__credhelper_letters]|[+][0123456789ABCDEF][0123456789ABCDEF])+\$"
-    [[ $1 =~ $valid && $1 != *+00* ]] && printf -v __credhelper_decoded %b "${1//+/\\x}"
+    local hex='[0123456789ABCDEF]' # and no =~, whose BASH_REMATCH is the user's
+    case ${1//+$hex$hex/}/$1 in / | *[!$__credhelper_letters]*/* | *+00*) return 1 ;; esac
+    printf -v __credhelper_decoded %b "${1//+/\\x}"
 }
 
 # Sets __credhelper_folder to the board's folder of this environment's AWS config, and __credhelper_file to the entry of
@@ -267,6 +268,12 @@ __credhelper_complete() {
 __credhelper_may_change_it() { local PROMPT_COMMAND; } 2>/dev/null
 
 __credhelper_start() {
+    credhelper_prompt() {
+        set -- "$?"
+        printf %s "$CREDHELPER_SEGMENT"
+        return "$1"
+    }
+
     local names=${CREDHELPER_COMMANDS-aws cdk terraform tofu sam pulumi eksctl} white=$'\t\n' name board
     names=${names//[$white]/ }' '
     while [[ -n $names ]]; do
@@ -306,15 +313,6 @@ __credhelper_start() {
 }
 
 # A script gets no more than `credhelper`.
-case $- in
-*i*)
-    credhelper_prompt() {
-        set -- "$?"
-        printf %s "$CREDHELPER_SEGMENT"
-        return "$1"
-    }
-    __credhelper_start
-    ;;
-esac
+[[ $- != *i* ]] || __credhelper_start
 
 shopt "$__credhelper_aliases" expand_aliases

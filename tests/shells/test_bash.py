@@ -181,6 +181,15 @@ def test_status_and_pipestatus_are_untouched(corp: World, mode: str) -> None:
         assert terminal.run("credhelper_prompt >/dev/null") == QUIET
 
 
+@modes
+def test_variables_that_commands_set_are_untouched(corp: World, mode: str) -> None:
+    corp.session(left=600.5, login="soon", shown=600.5)
+    with Bash(corp, mode) as terminal:
+        terminal.run("REPLY=mine OPTIND=3; read -r line <<<'a b'; [[ abc =~ b ]]; getopts x y -- -x || :")
+        terminal.run("export AWS_PROFILE=dev; [[ xyz =~ y ]]; echo last")
+        assert terminal.run('echo "$_ ${BASH_REMATCH[0]} $REPLY $line"') == Output("last y mine a b\n", 0)
+
+
 @pytest.mark.parametrize("mode", ["plain", "posix"])
 def test_traps_are_the_persons_own(corp: World, mode: str) -> None:
     traps = """

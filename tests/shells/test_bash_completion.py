@@ -14,6 +14,8 @@ from tests.shells.terminal import Output
 from tests.shells.world import World
 
 QUIET = Output("", 0)
+# Ctrl-U. A Ctrl-C that comes just before the line editor waits for the next key has its effect only after that key.
+CLEAR = "\x15"
 # What is typed before Tab, and the profile that must come of it. None begins as another does.
 NAMES = [
     ("plai", "plain-1.2"),
@@ -79,7 +81,7 @@ def test_verbs_options_and_several_names(real: World) -> None:
         terminal.wait_for("credhelper whoami")
         terminal.type("--js\t")
         terminal.wait_for("credhelper whoami --json")
-        terminal.interrupt()
+        terminal.type(f"{CLEAR}\r")
         terminal.prompt()
         real.home.joinpath(".aws", "config").write_text("[profile corp-admin]\n\n[profile corp-billing]\n")
         terminal.type("credhelper use co\t")
@@ -87,8 +89,6 @@ def test_verbs_options_and_several_names(real: World) -> None:
         terminal.type("\t\t")
         screen = terminal.wait_for("corp-billing")
         assert "corp-admin" in screen
-        terminal.interrupt()
-        terminal.prompt()
 
 
 def test_tab_without_the_command_is_silent(real: World) -> None:
@@ -97,7 +97,6 @@ def test_tab_without_the_command_is_silent(real: World) -> None:
         terminal.type("credhelper use w\t\t")
         terminal.type("x")
         terminal.wait_for("use wx")
-        terminal.interrupt()
         assert "not found" not in terminal.screen()
 
 
