@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -440,6 +441,28 @@ def test_completion_asks_with_plain_words(zsh: Zsh, world: World) -> None:
             assert (zsh.folder / "asked").read_text() == f"lines_complete{words}\n"
             terminal.run("")
             terminal.run("clear")
+
+
+def test_completion_and_use_with_the_real_program(zsh: Zsh, world: World) -> None:
+    program = world.bin / "credhelper"
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m credhelper "$@"\n')
+    typed = {
+        'it\'s "odd"': ("it", r"it\'s\ \"odd\""),
+        "$(touch ran)": (r"\$", r"\$\(touch\ ran\)"),
+        "tilde~ é": ("ti", r"tilde\~\ é"),
+        "semi;colon&": ("'s", "'semi;colon&'"),
+    }
+    for name in typed:
+        world.profile(name, None)
+    zsh.write(COMPINIT, how='eval "$(credhelper hook zsh)" # {}')
+    with zsh.start() as terminal:
+        assert terminal.prompt() == Output("", 0)
+        for name, (begun, completed) in typed.items():
+            terminal.type(f"credhelper use {begun}\t")
+            terminal.wait_for(completed)
+            assert terminal.run("") == Output("", 0)
+            assert terminal.run('print -r -- "$AWS_PROFILE"; clear').text.startswith(f"{name}\n")
+    assert not (zsh.folder / "ran").exists()
 
 
 def test_the_file_parses() -> None:
