@@ -13,6 +13,7 @@ import click
 
 from credhelper.aws.choices import Choices
 from credhelper.cli import need
+from credhelper.cli.recent import recent
 from credhelper.errors import CredhelperError, UsageError
 from credhelper.paths import Paths, chosen_profile
 from credhelper.terminal import printable
@@ -52,11 +53,11 @@ def pick(choices: Choices, paths: Paths, environ: Mapping[str, str]) -> str:
 
 
 def rows_of(choices: Choices, paths: Paths, environ: Mapping[str, str]) -> list[Row]:
-    """The profiles, the current one first, then in the order of the files."""
+    """The profiles: the current one, then those used last, then the others in the order of the files."""
     states = _states(paths)
-    current = chosen_profile(environ)
+    first = [chosen_profile(environ), *recent(paths)]
     rows = []
-    for name in sorted(choices.names, key=lambda name: name != current):
+    for name in dict.fromkeys([*(name for name in first if name is not None and name in choices), *choices.names]):
         if "\n" in name:
             continue  # no shell could be given it
         session = choices.session(name)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from credhelper import board, headers
-from credhelper.cli import complain, need, tell
+from credhelper.cli import complain, need, recent, tell
 from credhelper.errors import EXIT_FAILURE, EXIT_OK, CredhelperError, UsageError
 from credhelper.files import read_bytes
 from credhelper.names import command_for, login_command, nearest
@@ -72,6 +72,7 @@ def command(profile: str | None, *, default: bool, unset: bool, for_hook: bool) 
     if default:
         board.set_default_profile(paths, profile)
         tell(f"New shells {'' if for_hook else 'with the hook '}start with {printable(profile)}.")
+    recent.note(paths, profile)
     if for_hook:
         sys.stdout.flush()
         sys.stdout.buffer.write(os.fsencode(profile) + b"\n")

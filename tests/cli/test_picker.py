@@ -147,6 +147,18 @@ class TestAtATerminal:
         assert picking.chosen == "keys\n"
 
 
+def test_those_used_last_come_after_it(terminal: Terminal) -> None:
+    for name in ("chained", "keys", "keys"):
+        assert terminal.run("use", name, "--print").code == 0
+    choices = Choices.of(terminal.paths, {})
+    assert [row.name for row in rows_of(choices, terminal.paths, {})][:3] == ["keys", "chained", "dev"]
+    rows = rows_of(choices, terminal.paths, {"AWS_PROFILE": "dev"})
+    assert [row.name for row in rows][:3] == ["dev", "keys", "chained"]
+    terminal.config.write_text("[profile new]\n[profile chained]\n")
+    rows = rows_of(Choices.of(terminal.paths, {}), terminal.paths, {"AWS_PROFILE": "gone"})
+    assert [row.name for row in rows] == ["chained", "new"]
+
+
 @pytest.mark.usefixtures("daemon", "terminal")
 class TestFzf:
     def test_escape_chooses_nothing(self, fzf: Picking) -> None:
