@@ -201,18 +201,23 @@ function global:__credhelper_plan($Command, [string] $Tool) {
 
 # Whether a profile's session is good now, after a login where it needs one.
 function global:__credhelper_ensure([string] $Name) {
-    $PSNativeCommandUseErrorActionPreference = $false
     $known = $null
     try { $known = __credhelper_look $Name } catch { $global:__credhelper_problem = $_ }
     if ($null -ne $known) {
         if ($known.Login -ceq 'none') { return $true }
         if ($known.Login -cne 'yes' -and (__credhelper_now) -lt $known.Ends) { return $true }
     }
-    $code = __credhelper_global 'LASTEXITCODE'
-    $null = & (__credhelper_binary) ensure "--profile=$Name"
-    if ($global:LASTEXITCODE -ne 0) { return $false }
-    $global:LASTEXITCODE = $code
-    return $true
+    # PowerShell would keep the stderr of a program that runs while a line is read; this one needs the terminal.
+    $quoted = ($Name -creplace '(\\*)"', '$1$1\"') -creplace '(\\+)\z', '$1$1'
+    $start = New-Object -TypeName System.Diagnostics.ProcessStartInfo -ArgumentList (__credhelper_binary)
+    $start.Arguments = 'ensure "--profile=' + $quoted + '"'
+    $start.UseShellExecute = $false
+    $start.WorkingDirectory = $ExecutionContext.SessionState.Path.CurrentFileSystemLocation.ProviderPath
+    $process = [System.Diagnostics.Process]::Start($start)
+    $process.WaitForExit()
+    if ($process.ExitCode -eq 0) { return $true }
+    $global:LASTEXITCODE = $process.ExitCode
+    return $false
 }
 
 # The line to run in place of the one that was typed: nearly always the same; nothing where a login was called off.

@@ -232,9 +232,21 @@ Describe 'the hook for PowerShell' {
         It 'gives up on both where the login is called off, and keeps the exit code of before where it is not' {
             Set-Program 'credhelper' 'exit 130'
             Get-Typed 'aws s3 ls --profile bad' | Should -Be '[]'
-            Set-Program 'credhelper' 'echo noise'
-            $text = '& sh -c "exit 7"; $null = __credhelper_ensure bad; $LASTEXITCODE'
-            Get-Output $text | Should -Be '7'
+            Get-Output '__credhelper_ensure bad; $LASTEXITCODE' | Should -Be "False`n130"
+            Set-Program 'credhelper' 'exit 0'
+            Get-Output '& sh -c "exit 7"; __credhelper_ensure bad; $LASTEXITCODE' | Should -Be "True`n7"
+        }
+
+        It 'asks about the very name: <_>' -ForEach @('a b', "it's", '"q"', 'a\', 'a\"', '\\', '$(touch x)', '-x', 'é') {
+            Get-Output "__credhelper_ensure '$($_.Replace("'", "''"))'" @{ AWS_CONFIG_FILE = 'x' } | Should -Be 'True'
+            Get-Calls | Should -Be "credhelper <ensure> <--profile=$_>"
+        }
+
+        It 'asks in the folder where the shell is, with the terminal of the shell' {
+            Set-Program 'credhelper' 'pwd; echo told >&2'
+            $done = Invoke-Shell "Set-Location '$World/home'; `$null = 1 | ForEach-Object { __credhelper_ensure bad }"
+            $done.Output | Should -Be "$World/home"
+            $done.Errors | Should -Be 'told'
         }
 
         It 'takes `aws sso login` for its own' {

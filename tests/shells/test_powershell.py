@@ -39,7 +39,20 @@ CMDLETS = {
     "Write-Error": {"-Message", "-ErrorAction"},
 }
 # What PowerShell sets by itself.
-AUTOMATIC = {"_", "?", "args", "false", "home", "host", "input", "matches", "myinvocation", "null", "true"}
+AUTOMATIC = {
+    "_",
+    "?",
+    "args",
+    "executioncontext",
+    "false",
+    "home",
+    "host",
+    "input",
+    "matches",
+    "myinvocation",
+    "null",
+    "true",
+}
 # What PowerShell heeds.
 HEEDED = {"erroractionpreference", "psnativecommanduseerroractionpreference"}
 # Comparisons of texts name their case; these compare numbers, null, or an enumeration's member.
@@ -151,10 +164,13 @@ def test_starts_no_program_before_a_prompt_nor_when_it_is_read(hook: Script) -> 
     )
     for commands in (at_prompt, at_start):
         assert not [name for name in commands if name.startswith("&")]
-        assert "__credhelper_binary" not in commands
+        assert not {"__credhelper_binary", "__credhelper_ensure"} & commands
     # What a program is started by: the command itself, and the functions of people to which ours hand on.
     started = {name for name, _ in hook.commands() if name.startswith("&")}
     assert started == {"&$binary", "&$Binary", "&(__credhelper_binary)", "&$original"}
+    assert [name for name, body in hook.bodies.items() if "Diagnostics.Process]" in hook.text(body)] == [
+        "__credhelper_ensure"
+    ]
 
 
 def test_takes_care_of_every_state_that_it_keeps(hook: Script) -> None:
