@@ -6,6 +6,7 @@ It must never make things worse: whatever is wrong but the session, the program 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -34,8 +35,19 @@ def command(profile: str | None) -> int:
         return EXIT_OK
     paths, name, session, reason = found
     tell(printable(f"credhelper: {name} needs a login to {session.name} ({reason}). Ctrl-C calls both off."))
-    need.log_in(name, session, paths, os.environ)
+    try:
+        need.log_in(name, session, paths, os.environ)
+    except KeyboardInterrupt:
+        _die_of_ctrl_c()
     return EXIT_OK
+
+
+def _die_of_ctrl_c() -> None:
+    """End as a program that knows no Ctrl-C: 130 to the shell, and only then does it give up on the rest of the line
+    too, such as a loop's next command, which would begin the same login."""
+    tell("")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def find_need(profile: str | None, environ: Mapping[str, str]) -> tuple[Paths, str, Session, str] | None:
