@@ -314,7 +314,8 @@ function global:credhelper_prompt {
 
 # Put a function of ours around the one of this name, once; ours calls the other as $original.
 function global:__credhelper_wrap([string] $Name, [scriptblock] $Wrapper) {
-    $found = Get-Command -Name $Name -CommandType Function -TotalCount 1 -ErrorAction Ignore
+    # Get-Command would load the module that has such a function: PSReadLine, in scripts too.
+    $found = Get-Item -LiteralPath "Function:$Name" -ErrorAction Ignore
     if ($null -eq $found -or "$($found.ScriptBlock)" -clike '*__credhelper_*') { return }
     $original = $found.ScriptBlock
     Set-Item -Path "Function:global:$Name" -Value $Wrapper.GetNewClosure()

@@ -27,6 +27,7 @@ PUBLIC_VARIABLES = {"credhelper_segment", "credhelper_text", "lastexitcode"}
 # The cmdlets of the hook, with those of their parameters that 5.1 has too.
 CMDLETS = {
     "Get-Command": {"-Name", "-CommandType", "-TotalCount", "-ErrorAction"},
+    "Get-Item": {"-LiteralPath", "-ErrorAction"},
     "Get-Variable": {"-Name", "-Scope", "-ValueOnly", "-ErrorAction"},
     "ForEach-Object": set(),
     "New-Object": {"-TypeName", "-ArgumentList"},
