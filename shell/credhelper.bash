@@ -31,7 +31,7 @@ __credhelper_use() {
     local word name clear=
     for word in "$@"; do
         case $word in
-        --help | --print) command "$__credhelper_command" use "$@"; return ;;
+        -h | --help | --print) command "$__credhelper_command" use "$@"; return ;;
         --unset) clear=1 ;;
         --) break ;;
         esac

@@ -109,6 +109,14 @@ def test_arguments_arrive_as_they_were_typed(over: World, mode: str) -> None:
 
 
 @modes
+def test_a_variable_for_one_call_is_for_one_call(over: World, mode: str) -> None:
+    over.program("aws", 'echo "$AWS_PROFILE $AWS_REGION"')
+    with Bash(over, mode) as terminal:
+        assert terminal.run("AWS_PROFILE='a b' AWS_REGION=mars aws s3 ls") == Output("a b mars\n", 0)
+        assert terminal.run('echo "${AWS_PROFILE-unset} ${AWS_REGION-unset}"') == Output("unset unset\n", 0)
+
+
+@modes
 def test_aws_sso_login_is_ours(over: World, mode: str) -> None:
     with Bash(over, mode) as terminal:
         for line in (

@@ -83,7 +83,20 @@ def test_a_use_that_fails_leaves_the_profile(corp: World, mode: str) -> None:
         corp.program("credhelper", "exit 0")
         assert terminal.run("credhelper use; printenv AWS_PROFILE") == Output("dev\n", 0)
         corp.program("credhelper", "echo usage; exit 0")
-        assert terminal.run("credhelper use --help; printenv AWS_PROFILE") == Output("usage\ndev\n", 0)
+        for option in ("-h", "--help", "dev --help", "--print"):
+            assert terminal.run(f"credhelper use {option}; printenv AWS_PROFILE") == Output("usage\ndev\n", 0)
+
+
+@pytest.mark.parametrize("mode", ["plain", "posix"])
+@pytest.mark.parametrize("how", ["", "trap 'exit 130' INT;"])
+def test_ctrl_c_leaves_the_profile(corp: World, mode: str, how: str) -> None:
+    corp.program("credhelper", f"{how} echo waiting >&2; while :; do sleep 0.1; done")
+    with Bash(corp, mode, env={"AWS_PROFILE": "dev"}) as terminal:
+        terminal.start("credhelper use prod")
+        terminal.wait_for("waiting")
+        terminal.interrupt()
+        assert terminal.prompt().status == 130
+        assert terminal.run("printenv AWS_PROFILE") == Output("dev\n", 0)
 
 
 @modes
