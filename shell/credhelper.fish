@@ -243,6 +243,10 @@ function __credhelper_guard
         functions -q $name; or builtin -q $name; and continue
         function $name --inherit-variable name --description 'Log in to AWS first, where needed'
             __credhelper_run $name $argv
+            # Ctrl-C during a command ends the whole line. During a function it would end but the function that runs it.
+            set -l code $status
+            test $code = 130; and command kill -INT $fish_pid
+            return $code
         end
         set -ga __credhelper_guards $name
     end

@@ -120,7 +120,7 @@ def test_each_command_is_guarded_with_its_own_arguments_and_status(sessions: Wor
     assert {call.arguments for call in sessions.calls[1::2]} == {tuple(arguments)}
 
 
-@pytest.mark.parametrize("code", [1, 3, 130])
+@pytest.mark.parametrize("code", [1, 3])
 def test_where_the_login_fails_the_command_does_not_run(sessions: World, code: int) -> None:
     sessions.credhelper(ensure=f"echo 'no login' >&2; exit {code}")
     with Fish(sessions, env=LOGGED_OUT) as fish:
@@ -297,16 +297,35 @@ def test_a_command_in_a_script_of_functions(sessions: World) -> None:
 # --- signals, jobs, pipes -------------------------------------------------------------------------------------------
 
 
-def test_ctrl_c_gives_up_on_both(sessions: World) -> None:
-    # As the program does: it ends with 130, and is not killed.
-    sessions.credhelper(ensure="trap 'exit 130' INT; echo waiting >&2; sleep 60 & wait")
+@pytest.mark.parametrize("ends", ["exec sleep 60", "trap 'exit 130' INT; sleep 60 & wait"])
+@pytest.mark.parametrize("line", ["aws s3 ls; echo after", "while true; aws s3 ls; end", "aws s3 ls | cat"])
+def test_ctrl_c_gives_up_on_both(sessions: World, line: str, ends: str) -> None:
+    """The program ends with 130, or dies of the signal."""
+    sessions.credhelper(ensure=f"echo waiting >&2; {ends}")
     with Fish(sessions, env=LOGGED_OUT) as fish:
-        fish.type("aws s3 ls\r")
+        fish.type(f"{line}\r")
         fish.wait_for("waiting")
         fish.interrupt()
-        assert fish.prompt().status == 130
+        given_up = fish.prompt()
+        assert "after" not in given_up.text
+        assert given_up.status == 130
         assert fish.run("echo still here") == Output("still here\n", 0)
     assert sessions.lines == ["credhelper ensure --profile out"]
+
+
+@pytest.mark.parametrize("ends", ["exec sleep 60", "trap 'exit 130' INT; sleep 60 & wait"])
+@pytest.mark.parametrize(
+    "line", ["{}; echo after", "while true; {}; end", "{} | cat; echo after", "deploy; echo after"]
+)
+def test_ctrl_c_during_the_command_ends_the_line(sessions: World, ends: str, line: str) -> None:
+    sessions.program("aws", f"echo waiting; {ends}")
+    with Fish(sessions, after="function deploy; aws s3 ls; echo after; end", env=LOGGED_OUT) as fish:
+        fish.type(line.format("aws s3 ls") + "\r")
+        fish.wait_for("waiting")
+        fish.interrupt()
+        assert fish.prompt() == Output("waiting\n^C", 130)
+        assert fish.run("echo still here") == Output("still here\n", 0)
+    assert sessions.lines == ["credhelper ensure --profile out", "aws s3 ls"]
 
 
 def test_ctrl_c_and_ctrl_z_reach_the_command(sessions: World) -> None:
