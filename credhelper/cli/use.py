@@ -6,6 +6,7 @@ exports what it prints.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping
@@ -119,6 +120,11 @@ def prepare(profile: str, choices: Choices, paths: Paths, environ: Mapping[str, 
         if named is not None:
             complain(f"the profile {profile} names the session {named}, which the AWS config does not describe")
         return
+    if environ.get("AWS_CONFIG_FILE"):
+        from credhelper import resources  # noqa: PLC0415 - hardly ever needed
+
+        with contextlib.suppress(CredhelperError):  # what the daemon does not know is no session of the board's
+            resources.remember_config(paths, choices.path)
     reason = need.why_login(profile, session, paths, environ)
     if reason is None:
         return

@@ -213,6 +213,18 @@ class TestLogin:
         again = terminal.call("use", name, "--print")
         assert (again.code, again.out, again.err) == (0, f"{name}\n", "")
 
+    def test_the_daemon_hears_of_another_config(
+        self, terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """So that its profiles are on the board, and the hooks need not ask before each command."""
+        other = tmp_path / "config"
+        other.write_text(terminal.config.read_text().replace("[profile dev]", "[profile elsewhere]"))
+        terminal.seed()
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(other))
+        assert terminal.call("use", "elsewhere", "--print").out == "elsewhere\n"
+        environ = {"AWS_CONFIG_FILE": str(other)}
+        wait_until(lambda: (entry := board.entry_of_profile(terminal.paths, "elsewhere", environ)) and entry.ends)
+
     @pytest.mark.usefixtures("terminal")
     def test_for_new_shells_too(self, tmp_path: Path) -> None:
         child = spawn_for_hook(tmp_path / "out", "use", "dev", "--default")
