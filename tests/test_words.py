@@ -38,7 +38,8 @@ def test_a_line_is_divided_as_a_shell_does(text: str, line: Line) -> None:
     assert divide(text) == line
 
 
-@given(st.text("ab '\"\\$\t:", max_size=20))
+# Without the dollar sign: shlex leaves a backslash before it where bash takes it away.
+@given(st.text("ab '\"\\\t:", max_size=20))
 def test_a_complete_line_has_the_words_of_shlex(text: str) -> None:
     line = divide(text + " ")
     try:
