@@ -176,9 +176,7 @@ def test_ctrl_c_gives_up_on_both(shell: Shell, machine: Machine, daemon: Agent) 
     machine.credhelper("enable", "modern", "--yes")
     shell.wait_for_board("modern", "yes")
     with shell.open(AWS_PROFILE="modern", BROWSER="/bin/true") as terminal:  # nobody approves
-        # fish goes on with the rest of a line after any function that Ctrl-C has ended.
-        rest = "" if shell.name == "fish" else "; echo after"
-        terminal.type(f"aws sts get-caller-identity{rest}\r")
+        terminal.type("aws sts get-caller-identity; echo after\r")
         terminal.wait_for("Opened the login page")
         terminal.interrupt()
         given_up = terminal.prompt()
@@ -186,6 +184,18 @@ def test_ctrl_c_gives_up_on_both(shell: Shell, machine: Machine, daemon: Agent) 
         assert "after" not in given_up.text.splitlines()
         assert terminal.run("echo on") == Output("on\n", 0)
     assert machine.standin.calls("GetRoleCredentials") == machine.standin.calls("GetCallerIdentity") == []
+
+
+def test_login_just_in_time_in_a_pipeline(shell: Shell, enabled: Machine) -> None:
+    run_out(enabled, "modern")
+    shell.wait_for_board("modern", "yes")
+    with shell.open(AWS_PROFILE="modern") as terminal:
+        line = "aws sts get-caller-identity --output text --query Account"
+        done = terminal.run(f"{line} | sed s/^/account=/")
+        assert done.status == 0, done.text
+        assert _LOGIN.findall(done.text) == ["corp"], done.text
+        assert done.text.endswith(f"account={ACCOUNTS['modern']}\n")
+        assert len(enabled.browser.opened()) == 3
 
 
 def test_the_old_habit(shell: Shell, machine: Machine, daemon: Agent) -> None:
