@@ -80,8 +80,10 @@ function __credhelper_harmless {
   REPLY=$1
   if [[ $1 != *[^A-Za-z0-9._-]* ]]; then \builtin return 0; fi
   REPLY=${1//[^[:print:]]/?}
-  # U+200B-200F, U+202A-202E, U+2060-206F
-  REPLY=${REPLY//[$'\xe2\x80\x8b'-$'\xe2\x80\x8f'$'\xe2\x80\xaa'-$'\xe2\x80\xae'$'\xe2\x81\xa0'-$'\xe2\x81\xaf']/?}
+  # U+00AD, U+061C, U+FEFF, U+200B-200F, U+202A-202E, U+2060-206F
+  \builtin local unseen=$'\xc2\xad\xd8\x9c\xef\xbb\xbf\xe2\x80\x8b-\xe2\x80\x8f'
+  unseen+=$'\xe2\x80\xaa-\xe2\x80\xae\xe2\x81\xa0-\xe2\x81\xaf'
+  REPLY=${REPLY//[${~unseen}]/?}
 }
 
 # --- credhelper itself: `use` changes this shell ----------------------------------------------------------------------
@@ -92,7 +94,7 @@ function credhelper {
 
 function __credhelper_use {
   \builtin emulate -L zsh
-  \builtin local name
+  \builtin local name old=${AWS_PROFILE-}
   \builtin shift
   if (( ${@[(I)--help]} + ${@[(I)-h]} + ${@[(I)--print]} )); then
     \builtin command "$__credhelper_command" use "$@"; \builtin return
@@ -106,9 +108,7 @@ function __credhelper_use {
   fi
   name=$(\builtin command "$__credhelper_command" use --print "$@") || \builtin return
   if [[ -z $name ]] && (( ! ${@[(I)--unset]} )); then \builtin return 0; fi
-  if [[ -n ${AWS_PROFILE-} && $AWS_PROFILE != "$name" ]]; then
-    \builtin typeset -g __credhelper_previous=$AWS_PROFILE
-  fi
+  if [[ -n $old && $old != "$name" ]]; then \builtin typeset -g __credhelper_previous=$old; fi
   if [[ -n $name ]]; then \builtin export AWS_PROFILE=$name; else \builtin unset AWS_PROFILE; fi
 }
 
@@ -155,7 +155,7 @@ function __credhelper_check {
     profile=${AWS_PROFILE:-${AWS_DEFAULT_PROFILE:-default}}
   fi
   __credhelper_look "$profile"
-  if [[ $reply[1] == none ]]; then \builtin return 0; fi
+  if [[ -z $profile || $reply[1] == none ]]; then \builtin return 0; fi
   if [[ $reply[1] == line && $reply[4] != yes && $reply[3] -gt ${(%)clock} ]]; then \builtin return 0; fi
   \builtin command "$__credhelper_command" ensure --profile "$profile" >&2
 }
@@ -283,7 +283,7 @@ function __credhelper_start {
       \builtin export AWS_PROFILE=$REPLY
     fi
   fi
-  if [[ ! -o interactive ]]; then \builtin return 0; fi
+  [[ -o interactive ]] || \builtin return 0
   # A function of the user's stays theirs; ours are made anew.
   for name in "${__credhelper_tools[@]}"; do
     if [[ ${functions[$name]-} == *__credhelper_run* ]]; then \builtin unset "functions[$name]"; fi

@@ -112,6 +112,9 @@ also() { seen+=(also:$?:${pipestatus// /,}) }
 precmd_functions=(also)
 aws() { print mine }
 TRAPZERR() { zerr+=($?) }
+trap 'print interrupted' INT
+state() { print ${$(setopt):#shinstdin}; trap; alias; bindkey; typeset -p IFS }
+was="$(state)"
 """
     zsh.write(mine, "precmd_functions+=(also)")
     with zsh.start(AWS_PROFILE="corp-admin") as terminal:
@@ -128,6 +131,7 @@ TRAPZERR() { zerr+=($?) }
             terminal.run("trap - DEBUG; print ${(M)debugs:#__credhelper*}").text
             == "__credhelper_precmd __credhelper_precmd\n"
         )
+        assert terminal.run('diff <(print -r -- $was) <(state) && kill -INT $$') == Output("interrupted\n", 0)
     assert world.lines == ["cdk x"]
 
 
@@ -300,7 +304,7 @@ def test_odd_names(zsh: Zsh, world: World, locale: str) -> None:
 
 
 def test_names_that_would_steer_the_terminal(zsh: Zsh, world: World) -> None:
-    name = "a\x1b[31m\x07\u202eb\u200bc\u2066\x9bd"
+    name = "a\x1b[31m\x07\u202eb\u200bc\u2066\x9bd\u061c\u00ad\ufeff\udc9b"
     world.profile(name, name, config="x")
     (world.board / "profile" / "x").rename(world.board / "profile" / "default.new")
     (world.board / "profile" / "default").rmdir()
@@ -308,5 +312,5 @@ def test_names_that_would_steer_the_terminal(zsh: Zsh, world: World) -> None:
     world.session(name, left=600, login="soon", shown=600)
     with zsh.start(AWS_PROFILE=name) as terminal:
         text = terminal.prompt().text
-        assert text.startswith("credhelper: session a?[31m??b?c??d ends in ")
-        assert terminal.run('print -r -- "$CREDHELPER_TEXT"').text.startswith("a?[31m??b?c??d ")
+        assert text.startswith("credhelper: session a?[31m??b?c??d???? ends in ")
+        assert terminal.run('print -r -- "$CREDHELPER_TEXT"').text.startswith("a?[31m??b?c??d???? ")
