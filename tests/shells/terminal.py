@@ -168,13 +168,19 @@ class Terminal:
 
     def end(self) -> None:
         """Hang up, as a closed window does, and end whatever is left of the session."""
-        self._signal(signal.SIGHUP)
-        self._signal(signal.SIGCONT)
-        with contextlib.suppress(AssertionError):
-            wait_until(lambda: self.process.poll() is not None and not self._members(), 2)
-        self._signal(signal.SIGKILL)
-        self.process.wait(10)
-        wait_until(lambda: not self._members(), 10, "the end of the session's processes")
+
+        def gone() -> bool:
+            # More than once: a shell that is just about to wait for a key hears of the first only with that key.
+            self._signal(signal.SIGHUP)
+            self._signal(signal.SIGCONT)
+            return not self._members() and self.process.poll() is not None
+
+        try:
+            wait_until(gone, 2, pause=0.05)
+        except AssertionError:
+            self._signal(signal.SIGKILL)
+            wait_until(lambda: not self._members(), 10, "the end of the session's processes")
+            self.process.wait(10)
         os.write(self._stopper, b"x")
         self._reader.join(10)
         for descriptor in (self._master, self._stop, self._stopper):
