@@ -93,10 +93,12 @@ function __credhelper_current
 end
 
 # Sets __credhelper_folder to the folder of this environment's AWS config, and __credhelper_file to a profile's entry in
-# it; to nothing where there can be none. Keeps the last answer.
+# it; to nothing where there can be none. __credhelper_found_plain is its name as it is shown. Keeps the last answer.
 function __credhelper_find
     contains -- "$argv[1]" "$__credhelper_found"; and contains -- "$AWS_CONFIG_FILE" "$__credhelper_found_in"; and return
     set -g __credhelper_found $argv[1]
+    __credhelper_harmless $argv[1]
+    set -g __credhelper_found_plain $__credhelper_plain
     set -g __credhelper_found_in $AWS_CONFIG_FILE
     set -g __credhelper_folder
     set -g __credhelper_file
@@ -129,9 +131,9 @@ function __credhelper_read
     end
 end
 
-# What that says: __credhelper_login (yes, soon, no), __credhelper_ends and __credhelper_session, which the match sets; then,
-# in seconds from now, __credhelper_left until the end and __credhelper_shown until what a prompt shows, with its hours and
-# minutes; and in __credhelper_next the file's ages at which that changes. False for garbage.
+# What that says: __credhelper_login (yes, soon, no), __credhelper_ends and __credhelper_session, which the match sets; and
+# __credhelper_left, in seconds from now: until the end, until what a prompt shows, that in hours and minutes; then the file's
+# ages at which each of the two says something else. False for garbage.
 set -g __credhelper_login
 set -g __credhelper_ends
 set -g __credhelper_session
@@ -139,16 +141,13 @@ function __credhelper_understand
     string match -qr '^1 [a-z_]+ (?<__credhelper_ends>\d{1,10}) (?<__credhelper_login>yes|soon|no) (?<shown>\d{1,10}) (?<__credhelper_session>[A-Za-z0-9._+-]{1,1900})$' -- $__credhelper_line[2]
     or return
     # One command substitution, for it costs more than what runs in it.
-    set -l now "($__credhelper_age[1] + $__credhelper_age[2])"
-    set -l reckoned (math "$__credhelper_ends - $now"
-        math "$shown - $now"
-        math --scale=0 "($shown - $now) / 3600"
-        math --scale=0 "($shown - $now) % 3600 / 60"
+    set -l left "($shown - $__credhelper_age[1] - $__credhelper_age[2])"
+    set -g __credhelper_left (math "$__credhelper_ends - $__credhelper_age[1] - $__credhelper_age[2]"
+        math "$left"
+        math --scale=0 "$left / 3600"
+        math --scale=0 "$left % 3600 / 60"
         math "$__credhelper_ends - $__credhelper_age[2]"
-        math "$__credhelper_age[1] + 1 + ($shown - $now) % 60")
-    set -g __credhelper_left $reckoned[1]
-    set -g __credhelper_shown $reckoned[2..4]
-    set -g __credhelper_next $reckoned[5..6]
+        math "$__credhelper_age[1] + 1 + $left % 60")
 end
 
 # --- the prompt ---------------------------------------------------------------------------------------------------
@@ -159,7 +158,7 @@ function __credhelper_refresh --on-event fish_prompt
     if __credhelper_read $__credhelper_profile
         # The same line within the same minute shows the same.
         contains -- "$__credhelper_line" "$__credhelper_drawn"
-        and test $__credhelper_age[1] -ge $__credhelper_since -a $__credhelper_age[1] -lt $__credhelper_until
+        and test $__credhelper_age[1] -ge $__credhelper_valid[1] -a $__credhelper_age[1] -lt $__credhelper_valid[2]
         and return
         if __credhelper_understand
             __credhelper_draw
@@ -173,11 +172,29 @@ end
 
 function __credhelper_draw
     set -g __credhelper_drawn $__credhelper_line
-    set -g __credhelper_since $__credhelper_age[1]
-    set -g __credhelper_until 99999999999
     set -g __credhelper_colour
+    set -l until 99999999999
     set -l time
-    if test $__credhelper_login = yes -o \( $__credhelper_login = soon -a $__credhelper_left -le 0 \)
+    if test $__credhelper_login != yes -a $__credhelper_left[1] -gt 0
+        set -g __credhelper_alive $__credhelper_session
+        set until $__credhelper_left[5]
+        if test $__credhelper_left[2] -gt 0
+            test $__credhelper_left[6] -lt $until; and set until $__credhelper_left[6]
+            set time " $__credhelper_left[4]m"
+            if test $__credhelper_left[3] -gt 0
+                set -l zero
+                test $__credhelper_left[4] -lt 10; and set zero 0
+                set time " $__credhelper_left[3]h$zero$__credhelper_left[4]m"
+            else if test $__credhelper_left[2] -lt 900
+                set -g __credhelper_colour yellow
+            end
+        end
+        if test $__credhelper_login = soon -a $__credhelper_left[1] -lt 900
+            and not contains -- $__credhelper_session/$__credhelper_ends $__credhelper_warned
+            set -ga __credhelper_warned $__credhelper_session/$__credhelper_ends
+            __credhelper_warn ends in (math "max(1, floor($__credhelper_left[1] / 60))") min
+        end
+    else if test $__credhelper_login != no
         set time ' expired'
         set -g __credhelper_colour red
         # Once, and only where this shell has seen it alive.
@@ -185,31 +202,9 @@ function __credhelper_draw
             set -g __credhelper_alive
             __credhelper_warn has ended
         end
-    else if test $__credhelper_left -gt 0
-        set -g __credhelper_alive $__credhelper_session
-        set -g __credhelper_until $__credhelper_next[1]
-        if test $__credhelper_shown[1] -gt 0
-            test $__credhelper_next[2] -lt $__credhelper_until; and set -g __credhelper_until $__credhelper_next[2]
-            set time $__credhelper_shown[3]m
-            if test $__credhelper_shown[2] -gt 0
-                test $__credhelper_shown[3] -lt 10; and set time 0$time
-                set time $__credhelper_shown[2]h$time
-            else if test $__credhelper_shown[1] -lt 900
-                set -g __credhelper_colour yellow
-            end
-            set time " $time"
-        end
-        if test $__credhelper_login = soon -a $__credhelper_left -lt 900
-            if not contains -- $__credhelper_session/$__credhelper_ends $__credhelper_warned
-                set -ga __credhelper_warned $__credhelper_session/$__credhelper_ends
-                set -l minutes (math --scale=0 $__credhelper_left / 60)
-                test $minutes -gt 0; or set minutes 1
-                __credhelper_warn ends in $minutes min
-            end
-        end
     end
-    __credhelper_harmless $__credhelper_profile
-    set -g CREDHELPER_TEXT "$__credhelper_plain$time"
+    set -g __credhelper_valid $__credhelper_age[1] $until
+    set -g CREDHELPER_TEXT "$__credhelper_found_plain$time"
     set -g CREDHELPER_SEGMENT $CREDHELPER_TEXT
 end
 
@@ -264,7 +259,7 @@ end
 # the board and the profile has no entry, for it uses no session.
 function __credhelper_fine
     if __credhelper_read $argv[1]
-        __credhelper_understand; and test $__credhelper_login != yes -a $__credhelper_left -gt 0
+        __credhelper_understand; and test $__credhelper_login != yes -a $__credhelper_left[1] -gt 0
     else
         test -d "$__credhelper_folder"; and not test -e "$__credhelper_file"; and not test -L "$__credhelper_file"
     end
