@@ -131,7 +131,7 @@ was="$(state)"
             terminal.run("trap - DEBUG; print ${(M)debugs:#__credhelper*}").text
             == "__credhelper_precmd __credhelper_precmd\n"
         )
-        assert terminal.run('diff <(print -r -- $was) <(state) && kill -INT $$') == Output("interrupted\n", 0)
+        assert terminal.run("diff <(print -r -- $was) <(state) && kill -INT $$") == Output("interrupted\n", 0)
     assert world.lines == ["cdk x"]
 
 
