@@ -126,10 +126,10 @@ def test_all_else_goes_to_the_program_as_it_is(world: World) -> None:
 
 
 def test_use_has_the_terminal(world: World) -> None:
-    world.program("credhelper", 'test -t 0 && test -t 2 && read line </dev/tty && echo "$line"')
+    world.program("credhelper", 'test -t 0 && test -t 2 && echo which? >&2 && read line </dev/tty && echo "$line"')
     with Fish(world) as fish:
         fish.type("credhelper use\r")
-        fish.wait_for("credhelper use")
+        fish.wait_for("which?")
         fish.type("chosen one\r")
         assert fish.prompt().status == 0
         assert fish.run("echo $AWS_PROFILE") == Output("chosen one\n", 0)
