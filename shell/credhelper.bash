@@ -54,6 +54,9 @@ __credhelper_use() {
 
 # No ranges: what lies between A and z depends on the locale.
 __credhelper_letters=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-
+# Marks that turn the direction of writing: U+061C, 200E, 200F, 202A to 202E, 2066 to 2069.
+__credhelper_marks=$'\xd8\x9c\xe2\x80\x8e\xe2\x80\x8f\xe2\x80\xaa\xe2\x80\xab\xe2\x80\xac\xe2\x80\xad\xe2\x80\xae'
+__credhelper_marks+=$'\xe2\x81\xa6\xe2\x81\xa7\xe2\x81\xa8\xe2\x81\xa9'
 __credhelper_found=
 
 # Sets __credhelper_encoded to a name as the board's files have it (credhelper/names.py).
@@ -83,6 +86,12 @@ __credhelper_decode() {
     local hex='[0123456789ABCDEF]' # and no =~, whose BASH_REMATCH is the user's
     case ${1//+$hex$hex/}/$1 in / | *[!$__credhelper_letters]*/* | *+00*) return 1 ;; esac
     printf -v __credhelper_decoded %b "${1//+/\\x}"
+}
+
+# Sets __credhelper_harmless to a name without what a terminal would obey, and without the characters of a pattern.
+__credhelper_make_harmless() {
+    __credhelper_harmless=$1
+    case $1 in *[!$__credhelper_letters]*) __credhelper_harmless=${1//[[:cntrl:]$__credhelper_marks$2]/?} ;; esac
 }
 
 # Sets __credhelper_folder to the board's folder of this environment's AWS config, and __credhelper_file to the entry of
@@ -167,8 +176,9 @@ __credhelper_refresh() {
                 __credhelper_warn "ends in $((left > 0 ? left : 1)) min"
             fi
         fi
-        # What a terminal would obey, and what PS1 would: the variable may well stand in double quotes there.
-        CREDHELPER_TEXT=${profile//[[:cntrl:]\$\`\\]/?}$time
+        # Nor with what PS1 would obey: the variable may well stand in double quotes there.
+        __credhelper_make_harmless "$profile" '$`\\'
+        CREDHELPER_TEXT=$__credhelper_harmless$time
         CREDHELPER_SEGMENT=$CREDHELPER_TEXT
         if [[ -n $colour && -z ${NO_COLOR-} ]]; then
             CREDHELPER_SEGMENT=$'\001\e['${colour}$'m\002'$CREDHELPER_TEXT$'\001\e[0m\002'
@@ -180,10 +190,10 @@ __credhelper_refresh() {
 __credhelper_warn() {
     local end='' quoted
     __credhelper_decode "$session" || return 0
-    __credhelper_decoded=${__credhelper_decoded//[[:cntrl:]]/?}
-    case $__credhelper_decoded in -*) end='-- ' ;; esac
-    printf -v quoted %q "$__credhelper_decoded"
-    printf 'credhelper: session %s %s. Run: credhelper login %s\n' "$__credhelper_decoded" "$1" "$end$quoted" >&2
+    __credhelper_make_harmless "$__credhelper_decoded" ''
+    case $__credhelper_harmless in -*) end='-- ' ;; esac
+    printf -v quoted %q "$__credhelper_harmless"
+    printf 'credhelper: session %s %s. Run: credhelper login %s\n' "$__credhelper_harmless" "$1" "$end$quoted" >&2
 }
 
 # --- login, just in time ------------------------------------------------------------------------------------------
@@ -305,7 +315,8 @@ __credhelper_start() {
         __credhelper_started=$$
         unset -v __credhelper_previous __credhelper_alive __credhelper_warned __credhelper_birth
         board=${HOME-}/.local/state/credhelper/board/default-profile
-        if [[ -z ${AWS_PROFILE+set}${AWS_DEFAULT_PROFILE+set} && -f $board && -r $board ]] &&
+        # Not where keys in the environment stand for another: some programs would then follow the profile.
+        if [[ -z ${AWS_PROFILE+set}${AWS_DEFAULT_PROFILE+set}${AWS_ACCESS_KEY_ID-} && -f $board && -r $board ]] &&
             { IFS= read -r -n 800 name; } 2>/dev/null <"$board" && __credhelper_decode "$name"; then
             export AWS_PROFILE="$__credhelper_decoded"
         fi

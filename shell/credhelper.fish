@@ -355,8 +355,9 @@ complete -c credhelper -f -a '(__credhelper_complete)'
 
 # --- the profile of new shells ------------------------------------------------------------------------------------
 
+# Not where keys in the environment stand for another: some programs would then follow the profile.
 if not set -q __credhelper_started; and not set -q AWS_PROFILE; and not set -q AWS_DEFAULT_PROFILE
-    and test -f $__credhelper_board/default-profile -a -r $__credhelper_board/default-profile
+    and test -z "$AWS_ACCESS_KEY_ID" -a -f $__credhelper_board/default-profile -a -r $__credhelper_board/default-profile
     read -n 2000 __credhelper_line <$__credhelper_board/default-profile
     if string match -qr '^[A-Za-z0-9._+-]{1,1900}$' -- $__credhelper_line
         __credhelper_decode $__credhelper_line

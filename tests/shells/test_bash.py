@@ -69,7 +69,9 @@ def test_new_shells_have_the_default_profile(corp: World, mode: str) -> None:
     assert not (corp.home / "pwned").exists()
 
 
-@pytest.mark.parametrize("env", [{"AWS_PROFILE": "mine"}, {"AWS_PROFILE": ""}, {"AWS_DEFAULT_PROFILE": "mine"}])
+@pytest.mark.parametrize(
+    "env", [{"AWS_PROFILE": "mine"}, {"AWS_PROFILE": ""}, {"AWS_DEFAULT_PROFILE": "mine"}, {"AWS_ACCESS_KEY_ID": "x"}]
+)
 def test_a_profile_of_the_environment_stays(corp: World, env: dict[str, str]) -> None:
     corp.default_profile("dev")
     with Bash(corp, env=env) as terminal:
@@ -277,15 +279,15 @@ def test_an_exported_text_stays_exported(corp: World) -> None:
 
 
 def test_what_a_terminal_would_obey_is_not_shown(corp: World) -> None:
-    name = "a\x1b]0;title\x07b\x9bc\x7f\t"
+    name = "a\x1b]0;title\x07b\x9bc\x7f\t\u061c\u202e\u2066"
     corp.session(name, left=600.5, login="soon", shown=600.5)
     corp.profile(name, name)
     with Bash(corp) as terminal:
         corp.credhelper(use=name)
         warned = terminal.run("credhelper use odd").text
         assert terminal.run("printf %s \"$AWS_PROFILE\" | od -An -tx1 | tr -d ' \\n'").text == name.encode().hex()
-        assert shown(terminal).startswith("a?]0;title?b?c?? ")
-    assert warned.startswith("credhelper: session a?]0;title?b?c?? ends in 10 min. Run: credhelper login ")
+        assert shown(terminal).startswith("a?]0;title?b?c????? ")
+    assert warned.startswith("credhelper: session a?]0;title?b?c????? ends in 10 min. Run: credhelper login ")
     assert not {character for character in warned[:-1] if not character.isprintable()}
 
 

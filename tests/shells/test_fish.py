@@ -263,6 +263,12 @@ def test_a_profile_that_was_chosen_stays(world: World, variable: str, value: str
         assert fish.run("env | string match -r '^AWS_.*'") == Output(f"{variable}={value}\n", 0)
 
 
+def test_keys_of_the_environment_stay(world: World) -> None:
+    world.default_profile("corp-admin")
+    with Fish(world, env={"AWS_ACCESS_KEY_ID": "x"}) as fish:
+        assert fish.run("env | string match -r '^AWS_.*'") == Output("AWS_ACCESS_KEY_ID=x\n", 0)
+
+
 @pytest.mark.parametrize("content", [b"", b"\n", b"a b\n", b"$(touch ran)\n", b"\x00\xff\n", b"x" * 3_000_000, None])
 def test_garbage_is_no_default_profile(world: World, content: bytes | None) -> None:
     file = world.board / "default-profile"
