@@ -177,7 +177,7 @@ __credhelper_refresh() {
             fi
         fi
         # Nor with what PS1 would obey: the variable may well stand in double quotes there.
-        __credhelper_make_harmless "$profile" '$`\\'
+        __credhelper_make_harmless "$profile" '\\$`'
         CREDHELPER_TEXT=$__credhelper_harmless$time
         CREDHELPER_SEGMENT=$CREDHELPER_TEXT
         if [[ -n $colour && -z ${NO_COLOR-} ]]; then
