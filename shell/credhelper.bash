@@ -176,7 +176,7 @@ __credhelper_refresh() {
                 __credhelper_warn "ends in $((left > 0 ? left : 1)) min"
             fi
         fi
-        # Nor with what PS1 would obey: the variable may well stand in double quotes there.
+        # Without what PS1 would obey either: the variable may well stand in double quotes there.
         __credhelper_make_harmless "$profile" '\\$`'
         CREDHELPER_TEXT=$__credhelper_harmless$time
         CREDHELPER_SEGMENT=$CREDHELPER_TEXT
