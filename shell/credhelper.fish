@@ -239,8 +239,10 @@ function __credhelper_guard
         function $name --inherit-variable name --description 'Log in to AWS first, where needed'
             __credhelper_run $name $argv
             # Ctrl-C during a command ends the whole line. During a function it would end but the function that runs it.
+            # (Not where a function of the user's waits for that signal, which would be called.)
             set -l code $status
-            test $code = 130; and command kill -INT $fish_pid
+            test $code = 130; and not functions --handlers-type signal | string match -q '*SIGINT*'
+            and command kill -INT $fish_pid
             return $code
         end
         set -ga __credhelper_guards $name

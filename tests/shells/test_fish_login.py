@@ -328,6 +328,16 @@ def test_ctrl_c_during_the_command_ends_the_line(sessions: World, ends: str, lin
     assert sessions.lines == ["credhelper ensure --profile out", "aws s3 ls"]
 
 
+def test_a_function_of_the_users_for_ctrl_c_is_not_called(sessions: World) -> None:
+    """As it is not where Ctrl-C ends a command that no function runs."""
+    sessions.program("aws", "echo waiting; exec sleep 60")
+    with Fish(sessions, after="function mine --on-signal INT; echo mine; end", env=LOGGED_OUT) as fish:
+        fish.type("aws s3 ls\r")
+        fish.wait_for("waiting")
+        fish.interrupt()
+        assert fish.prompt() == Output("waiting\n^C", 130)
+
+
 def test_ctrl_c_and_ctrl_z_reach_the_command(sessions: World) -> None:
     sessions.program("aws", "echo running; exec sleep 60")
     sessions.program("cdk", 'echo before; read line; echo "got $line"')
