@@ -36,9 +36,8 @@ function __credhelper_encode {
 # REPLY becomes the first $2 characters of the file $1, or nothing. Neither forks nor waits.
 function __credhelper_read {
   REPLY=
-  if [[ -f $1 && -r $1 ]]; then
-    { \builtin read -r -k "$2" -u 0 REPLY <"$1" || : ; } 2>/dev/null
-  fi
+  [[ -f $1 && -r $1 ]] || \builtin return 0
+  { \builtin read -r -k "$2" -u 0 REPLY <"$1" || : ; } 2>/dev/null
 }
 
 # What the board says of the profile $1. `reply` becomes one of
@@ -176,7 +175,8 @@ function __credhelper_precmd {
   if [[ $reply[1] != line ]]; then \builtin return 0; fi
   \builtin local ends=$reply[3] login=$reply[4] shown=$reply[5] session=$reply[6]
   __credhelper_harmless "$profile"
-  CREDHELPER_TEXT=$REPLY
+  # Nor with what PROMPT_SUBST would obey: the variable may well stand in double quotes there.
+  CREDHELPER_TEXT=${REPLY//[\\\`\$]/?}
   if [[ $login == yes || ( $login == soon && $ends -le $now ) ]]; then
     CREDHELPER_TEXT+=' expired' __credhelper_level=OVER __credhelper_tint=red
     if [[ -n ${__credhelper_alive[$session]-} && $reply[2] != logged_out ]]; then

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -270,9 +271,15 @@ def test_garbage_on_the_board(zsh: Zsh, world: World, kind: str) -> None:
     assert not (zsh.folder / "ran").exists()
 
 
-@pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
-def test_odd_names(zsh: Zsh, world: World, locale: str) -> None:
-    zsh.write("setopt prompt_subst prompt_bang", "PROMPT='<$CREDHELPER_SEGMENT> '")
+IN_SINGLE_QUOTES = "PROMPT='<$CREDHELPER_SEGMENT> '"
+IN_DOUBLE_QUOTES = 'mine() { PROMPT="<$CREDHELPER_SEGMENT> " }; precmd_functions+=(mine)'
+
+
+@pytest.mark.parametrize(
+    ("locale", "prompt"), [("C.UTF-8", IN_SINGLE_QUOTES), ("C", IN_SINGLE_QUOTES), ("C.UTF-8", IN_DOUBLE_QUOTES)]
+)
+def test_odd_names(zsh: Zsh, world: World, locale: str, prompt: str) -> None:
+    zsh.write("setopt prompt_subst prompt_bang", prompt)
     world.credhelper()
     zsh.env |= {"LANG": locale, "LC_ALL": locale}
     for name in ODD:
@@ -291,6 +298,7 @@ def test_odd_names(zsh: Zsh, world: World, locale: str) -> None:
             assert text.startswith(f"credhelper: session {shown} ends in 14 min. Run: credhelper login ")
             login = shlex.split(text.removesuffix("\n").rpartition("Run: ")[2])
             assert login == ["credhelper", "login", *(["--"] if shown[0] == "-" else []), shown]
+            shown = re.sub(r"[\\`$]", "?", shown)
             terminal.wait_for(f"<{shown} 14m>")
             assert terminal.run('print -r -- "$CREDHELPER_TEXT" && credhelper_prompt').text == (
                 f"{shown} 14m\n\x1b[33m{shown} 14m\x1b[39m"
