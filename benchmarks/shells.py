@@ -35,7 +35,7 @@ from credhelper.standin import Settings, StandIn
 _ENDING = "ending"
 _ENDS_IN = 600.0
 # Prompts in one measured batch; a shell that does more at each gets fewer.
-_PROMPTS = {"bash": 200, "zsh": 200, "fish": 50}
+_PROMPTS = {"bash": 400, "zsh": 400, "fish": 200}
 _PROMPTS_OF_DIRENV = 20
 _TRACED = 50
 _START_BUDGET = 0.005
