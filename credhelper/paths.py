@@ -102,6 +102,14 @@ class Paths:
         return Path(value)
 
 
+def working_folder() -> Path:
+    """Raises CredhelperError where it has been removed under the shell."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise CredhelperError(f"the working folder is gone: {error.strerror}", "Go to another one") from error
+
+
 def chosen_profile(environ: Mapping[str, str]) -> str | None:
     """The profile that the environment chooses for every AWS program."""
     return environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE") or None

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from credhelper import __version__, agent, files
 from credhelper.errors import CredhelperError
-from credhelper.paths import Paths
+from credhelper.paths import Paths, working_folder
 
 _PACKAGE = Path(__file__).parent
 # The kernel cuts a `#!` line at 256 bytes (Linux 5.1 and newer) and splits it at blanks.
@@ -180,7 +180,7 @@ def remember_config(paths: Paths, config: Path) -> None:
     Raises CredhelperError.
     """
     known = known_configs(paths)
-    path = Path.cwd() / config
+    path = config if config.is_absolute() else working_folder() / config
     if path in known:
         return
     record = _config_record(paths)

@@ -13,7 +13,7 @@ from credhelper.aws.choices import Choices
 from credhelper.aws.config import ConfigFile, read_config, read_credentials, sessions_of
 from credhelper.errors import ConfigError, CredhelperError
 from credhelper.model import Profile, Session
-from credhelper.paths import Paths
+from credhelper.paths import Paths, working_folder
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,11 +50,14 @@ class World:
 
     @classmethod
     def of(cls, paths: Paths, environ: Mapping[str, str]) -> World:
-        """The picture that a command sees: the file that its environment names, then the other known ones."""
+        """The picture that a command sees: the file that its environment names, then the other known ones.
+
+        Raises CredhelperError where that file is meant from a working folder that is gone.
+        """
         world = cls(paths)
         chosen = paths.config_file(environ)
         if not chosen.is_absolute():
-            world._folder = Path.cwd()
+            world._folder = working_folder()
             chosen = world._folder / chosen
         world._files[chosen] = world._read(chosen, world._signature(chosen))
         world.refresh()

@@ -238,6 +238,11 @@ def test_a_command_s_folder_may_be_gone(paths: Paths, config: Path, home: Path, 
     (home / "gone").mkdir()
     process = processes.python("-P", "-c", WITHOUT_A_FOLDER, cwd=home / "gone", stdout=-1, text=True)
     assert process.communicate(timeout=30)[0] == "['corp']\n"
+    (home / "gone").mkdir()
+    environ = {**os.environ, "AWS_CONFIG_FILE": "relative"}
+    code = WITHOUT_A_FOLDER.replace("{}", "os.environ")
+    process = processes.python("-P", "-c", code, cwd=home / "gone", env=environ, stderr=-1, text=True)
+    assert "CredhelperError: the working folder is gone" in process.communicate(timeout=30)[1]
 
 
 def test_one_broken_file_does_not_take_the_others_along(paths: Paths, config: Path, second: Path) -> None:
