@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from credhelper.cli import need, tell
-from credhelper.errors import EXIT_OK
+from credhelper.errors import EXIT_INTERRUPTED, EXIT_OK
 from credhelper.paths import Paths, chosen_profile
 from credhelper.terminal import printable
 
@@ -28,18 +28,23 @@ def command(profile: str | None) -> int:
     if not need.can_ask():
         return EXIT_OK
     try:
-        found = find_need(profile, os.environ)
-    except Exception:  # noqa: BLE001 - nothing of ours may stand in the way of the program that comes next
-        return EXIT_OK
-    if found is None:
-        return EXIT_OK
-    paths, name, session, reason = found
-    tell(printable(f"credhelper: {name} needs a login to {session.name} ({reason}). Ctrl-C calls both off."))
-    try:
-        need.log_in(name, session, paths, os.environ)
+        _log_in_if_needed(profile)
     except KeyboardInterrupt:
         _die_of_ctrl_c()
+        return EXIT_INTERRUPTED
     return EXIT_OK
+
+
+def _log_in_if_needed(profile: str | None) -> None:
+    """Raises CredhelperError, KeyboardInterrupt where the login came to nothing."""
+    try:
+        found = find_need(profile, os.environ)
+    except Exception:  # noqa: BLE001 - nothing of ours may stand in the way of the program that comes next
+        return
+    if found is not None:
+        paths, name, session, reason = found
+        tell(printable(f"credhelper: {name} needs a login to {session.name} ({reason}). Ctrl-C calls both off."))
+        need.log_in(name, session, paths, os.environ)
 
 
 def _die_of_ctrl_c() -> None:

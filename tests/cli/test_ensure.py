@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,15 @@ class TestLogin:
         child.expect("Logged in to corp until")
         assert finish(child)[0] == 0
 
+    @pytest.mark.parametrize("config", ["", "~/.aws/config"])
+    @pytest.mark.usefixtures("terminal")
+    def test_in_a_folder_that_is_gone(self, tmp_path: Path, config: str) -> None:
+        line = f"mkdir gone && cd gone && rmdir ../gone && exec {shlex.join(COMMAND)} ensure --profile dev"
+        environ = {**environment(), "AWS_CONFIG_FILE": config}
+        child = pexpect.spawn("/bin/sh", ["-c", line], env=environ, cwd=str(tmp_path), encoding="utf-8", timeout=20)
+        child.expect("Logged in to corp until")
+        assert finish(child)[0] == 0
+
     @pytest.mark.usefixtures("terminal")
     def test_ctrl_c(self, tmp_path: Path) -> None:
         quiet = tmp_path / "quiet-browser"
@@ -102,6 +113,17 @@ class TestLogin:
         child.sendintr()
         finish(child)
         assert child.signalstatus == signal.SIGINT, "which a shell takes for 130, and for the end of the whole line"
+
+    def test_ctrl_c_while_it_still_looks(self, terminal: Terminal) -> None:
+        code = (
+            "from credhelper import cli\nfrom credhelper.cli import ensure, need\n"
+            "def interrupted(*_): raise KeyboardInterrupt\n"
+            "ensure.find_need, need.can_ask = interrupted, lambda: True\n"
+            "cli.main(['ensure', '--profile', 'dev'])\n"
+        )
+        done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, timeout=60)
+        assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"\n")
+        assert terminal.browser.opened() == []
 
     @pytest.mark.usefixtures("terminal")
     def test_a_login_that_fails(self, tmp_path: Path) -> None:
@@ -227,6 +249,20 @@ def test_a_surprise_of_ours_is_not_in_the_way(terminal: Terminal, monkeypatch: p
     monkeypatch.setattr(ensure, "find_need", fail)
     result = terminal.run("ensure", "--profile", "dev")
     assert (result.code, result.out, result.err) == (0, "", "")
+
+
+def test_ctrl_c_before_anything_has_begun(home: Path) -> None:
+    """Python would show a traceback, above the command that the person has just called off."""
+    code = (
+        "import os, signal, sys\nfrom credhelper import __main__ as program\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'credhelper.cli': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "program.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
 
 
 def test_it_is_hidden(terminal: Terminal) -> None:
