@@ -26,13 +26,15 @@ def resolve_session(name: str | None, environ: Mapping[str, str], paths: Paths) 
     check_config(paths, environ)
     world = World.of(paths, environ)
     sessions, profiles = world.sessions(), {profile.name: profile for profile in world.profiles()}
+    choices = None
+    with contextlib.suppress(ConfigError):
+        choices = Choices.of(paths, environ)
+        for only_in_credentials in choices.names:
+            profiles.setdefault(only_in_credentials, Profile(only_in_credentials))
 
     def behind(profile: str) -> Session:
-        with contextlib.suppress(ConfigError):
-            found = Choices.of(paths, environ).session(profile)
-            if found is not None:
-                return found
-        return _session_of(profiles[profile], world)
+        found = choices.session(profile) if choices is not None else None
+        return found or _session_of(profiles[profile], world)
 
     if name is not None:
         found = next((session for session in sessions if session.name == name), None)

@@ -106,15 +106,16 @@ def test_the_session_that_is_not_there(choices: Choices) -> None:
     assert choices.session_named_by("keys") is None
 
 
-@pytest.mark.parametrize("name", ["role", "role-of-role"])
+@pytest.mark.parametrize("name", ["role", "role-of-role", "in-credentials"])
 def test_a_login_follows_the_role(choices: Choices, paths: Paths, name: str) -> None:
     assert resolve_session(name, {}, paths).name == "corp"
     assert resolve_session(None, {"AWS_PROFILE": name}, paths).name == "corp"
 
 
-def test_a_login_for_a_profile_without_a_session_is_refused(choices: Choices, paths: Paths) -> None:
+@pytest.mark.parametrize("name", ["keys", "only-here"])
+def test_a_login_for_a_profile_without_a_session_is_refused(choices: Choices, paths: Paths, name: str) -> None:
     with pytest.raises(CredhelperError, match="uses no Identity Center session"):
-        resolve_session("keys", {}, paths)
+        resolve_session(name, {}, paths)
 
 
 @pytest.mark.parametrize("arn", ["", "nonsense", "arn:aws:iam", ":::::", "/"])
