@@ -15,7 +15,6 @@ daemon that was killed takes nothing back. Whatever else lies there is nobody's,
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import stat
@@ -119,6 +118,8 @@ def session_file(name: str, identity: str = "", taken: Container[str] = ()) -> s
     """
     encoded = entry_name(name)
     if encoded is None or encoded in taken:
+        import hashlib  # noqa: PLC0415 - for few names, and the shells wait for those that read
+
         return "~" + hashlib.sha256(f"{name}\n{identity}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
     return encoded
 
@@ -159,21 +160,21 @@ def entry_of_profile(paths: Paths, profile: str, environ: Mapping[str, str]) -> 
     return _read_entry(folder(paths) / "profile" / config / name)
 
 
-def entry_of_session(paths: Paths, session: str) -> Entry | None:
-    """What the board says of a session; None where it says nothing, or nothing sensible."""
-    found = _read_entry(folder(paths) / "session" / session_file(session))
-    return found if found is not None and found.session == session else None
-
-
-def profile_names(paths: Paths, environ: Mapping[str, str]) -> list[str]:
-    """The profiles of this environment's config that use a session, in no order; none where there is no board."""
-    config = config_folder(paths, environ.get("AWS_CONFIG_FILE"))
-    return [] if config is None else list(_names_in(folder(paths) / "profile" / config))
-
-
 def session_names(paths: Paths) -> list[str]:
     """The names of all sessions, each once and in no order; none where there is no board."""
-    return list(dict.fromkeys(_names_in(folder(paths) / "session")))
+    path = folder(paths) / "session"
+    try:
+        files = os.listdir(path)  # noqa: PTH208 - names are mostly all we need
+    except OSError:
+        return []
+    found: dict[str, None] = {}
+    for file in files:
+        if not file.startswith("~"):
+            with contextlib.suppress(ValueError):
+                found[decode_name(file)] = None
+        elif not file.startswith(NEW) and (entry := _read_entry(path / file)) is not None:
+            found[entry.session] = None
+    return list(found)
 
 
 def default_profile(paths: Paths) -> str | None:
@@ -189,21 +190,6 @@ def _read_entry(path: Path) -> Entry | None:
         return Entry.parse(read_bytes(path))
     except (FileNotFoundError, CredhelperError, ValueError):
         return None
-
-
-def _names_in(path: Path) -> Iterator[str]:
-    try:
-        names = os.listdir(path)  # noqa: PTH208 - two thousand names within a keystroke
-    except OSError:
-        return
-    for name in names:
-        if name.startswith("~") and not name.startswith(NEW):
-            entry = _read_entry(path / name)
-            if entry is not None:
-                yield entry.session
-        else:
-            with contextlib.suppress(ValueError):
-                yield decode_name(name)
 
 
 # --- writing --------------------------------------------------------------------------------------------------------

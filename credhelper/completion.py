@@ -25,7 +25,6 @@ from pathlib import Path
 from credhelper.errors import CredhelperError
 from credhelper.files import read_bytes
 from credhelper.headers import headers_of, parse_header
-from credhelper.names import decode_name
 from credhelper.paths import Paths
 from credhelper.words import divide, quoted, replaced_from
 
@@ -139,14 +138,14 @@ def _static_profiles(environ: Mapping[str, str]) -> Iterator[Candidate]:
 
 def _sessions(environ: Mapping[str, str]) -> Iterator[Candidate]:
     """Those with a section, and those that the daemon has on its board: profiles of the old form have none."""
+    from credhelper import board  # noqa: PLC0415 - most verbs take no session
+
     paths = Paths.of(environ)
     for kind, name in _sections(paths.config_file(environ)):
         if kind == "sso-session":
             yield name, "session"
-    with contextlib.suppress(OSError):
-        for entry in sorted(os.listdir(paths.state / "board" / "session")):  # noqa: PTH208 - names are all we need
-            with contextlib.suppress(ValueError):
-                yield decode_name(entry), "session"
+    for name in sorted(board.session_names(paths)):
+        yield name, "session"
 
 
 # Which names a verb takes: whether several, and where they come from.

@@ -8,7 +8,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from credhelper import board
 from credhelper.board import Board, Content, Entry
 from credhelper.errors import CredhelperError
+from credhelper.names import decode_name
 from credhelper.paths import Paths
 from tests.hostile.strangers import NOBODY, need_root
 
@@ -56,6 +57,14 @@ def picture(folder: Path) -> dict[str, tuple[bytes | str | None, int, int, int]]
         what = str(path.readlink()) if path.is_symlink() else path.read_bytes() if path.is_file() else None
         found[str(path.relative_to(folder))] = (what, status.st_mode, status.st_ino, status.st_mtime_ns)
     return found
+
+
+def profile_names(paths: Paths, environ: Mapping[str, str]) -> list[str]:
+    """The profiles that have an entry for this environment."""
+    config = board.config_folder(paths, environ.get("AWS_CONFIG_FILE"))
+    place = board.folder(paths) / "profile" / (config or "none")
+    names = [path.name for path in place.iterdir()] if place.is_dir() else []
+    return [decode_name(name) for name in names if not name.startswith("~")]
 
 
 def said(paths: Paths) -> dict[str, object]:
@@ -151,8 +160,7 @@ def test_what_is_written_can_be_read(paths: Paths, name: str) -> None:
     file = board.session_file(name)
     assert Board(paths).write(Content({file: entry}, {"default": {name: file}}))
     assert board.entry_of_profile(paths, name, {}) == entry
-    assert board.entry_of_session(paths, name) == entry
-    assert board.profile_names(paths, {}) == [name]
+    assert profile_names(paths, {}) == [name]
     assert board.session_names(paths) == [name]
     top = board.folder(paths)
     assert all(path in top.parents or top in (path, *path.parents) for path in paths.home.rglob("*"))
@@ -162,7 +170,7 @@ def test_what_is_written_can_be_read(paths: Paths, name: str) -> None:
 def test_a_profile_whose_name_cannot_be_a_file_s_has_no_entry(paths: Paths, name: str) -> None:
     Board(paths).write(Content({"corp": CORP}, {"default": {name: "corp", "dev": "corp"}}))
     assert board.entry_of_profile(paths, name, {}) is None
-    assert board.profile_names(paths, {}) == ["dev"]
+    assert profile_names(paths, {}) == ["dev"]
 
 
 @pytest.mark.parametrize("name", [".", "..", "x" * 300])
@@ -204,14 +212,13 @@ def test_each_config_file_has_profiles_of_its_own(paths: Paths) -> None:
     assert board.entry_of_profile(paths, "dev", {"AWS_CONFIG_FILE": "/other"}) == LAB
     assert board.entry_of_profile(paths, "dev", {"AWS_CONFIG_FILE": "/unknown"}) is None
     assert board.entry_of_profile(paths, "dev", {"AWS_CONFIG_FILE": "relative"}) is None
-    assert board.profile_names(paths, {"AWS_CONFIG_FILE": "/other"}) == ["dev"]
-    assert board.profile_names(paths, {"AWS_CONFIG_FILE": "relative"}) == []
+    assert profile_names(paths, {"AWS_CONFIG_FILE": "/other"}) == ["dev"]
+    assert profile_names(paths, {"AWS_CONFIG_FILE": "relative"}) == []
 
 
 def test_without_a_board_nothing_is_known(paths: Paths) -> None:
     assert board.entry_of_profile(paths, "dev", {}) is None
-    assert board.entry_of_session(paths, "corp") is None
-    assert board.profile_names(paths, {}) == []
+    assert profile_names(paths, {}) == []
     assert board.session_names(paths) == []
     assert board.default_profile(paths) is None
 
@@ -271,7 +278,7 @@ def test_what_is_as_it_was_left_is_not_even_read(paths: Paths, monkeypatch: pyte
     assert writer.write(CONTENT)
     assert said(paths) == expected(paths)
     assert writer.write(Content(CONTENT.sessions, {"default": {"new": "corp"}}))
-    assert board.profile_names(paths, {}) == ["new"]
+    assert profile_names(paths, {}) == ["new"]
 
 
 NAMES = st.sampled_from(["corp", "my lab", "$(x)", ".hidden", "..", "x" * 300, "default"])
@@ -293,7 +300,7 @@ def test_whatever_is_said_and_whatever_lies_there(
             content = Content(entries, {"default": wanted})
             writer.write(content)
             assert set(board.session_names(paths)) == sessions
-            assert set(board.profile_names(paths, {})) == {name for name in wanted if board.entry_name(name)}
+            assert set(profile_names(paths, {})) == {name for name in wanted if board.entry_name(name)}
             assert all(entry is None or entry.session in sessions for entry in entries_of(paths, profiles))
             assert not Board(paths).write(content)
             place = board.folder(paths) / "session" / board.session_file(name)
@@ -448,7 +455,7 @@ def test_folders_within_folders_are_nobody_s_to_remove(paths: Paths) -> None:
     renewed = Entry("my lab", "active", "no", SOON)
     with pytest.raises(CredhelperError, match=r"session/corp cannot be written: "):
         writer.write(Content({"corp": CORP, "my+20lab": renewed}, CONTENT.profiles))
-    assert board.entry_of_session(paths, "my lab") == renewed
+    assert board.entry_of_profile(paths, "$(touch x)", {}) == renewed
     (line / "inner").rmdir()
     assert writer.write(CONTENT)
     assert said(paths) == expected(paths)
@@ -502,7 +509,7 @@ def test_a_full_disk_leaves_what_is_there(paths: Paths, monkeypatch: pytest.Monk
         assert len(tried) == 1, "it gives up where nothing can be written"
         assert said(paths) == before
     assert writer.write(more)
-    assert len(board.profile_names(paths, {})) == 100
+    assert len(profile_names(paths, {})) == 100
 
 
 # --- the profile of new shells --------------------------------------------------------------------------------------

@@ -12,8 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from credhelper import cli, completion
-from credhelper.names import encode_name
+from credhelper import board, cli, completion
 from credhelper.paths import Paths
 
 ODD = [
@@ -117,12 +116,15 @@ def test_sessions_come_before_profiles(config: Path, verb: str) -> None:
 
 def test_sessions_without_a_section_come_from_the_board(config: Path, paths: Paths) -> None:
     assert config.exists()
-    board = paths.state / "board" / "session"
-    board.mkdir(parents=True)
-    for name in ("d-93670bd35a", "corp", "mine & yours"):
-        (board / encode_name(name)).touch()
-    (board / "not+encoded").touch()
-    assert values("login", "") == ["corp", "d-93670bd35a", "mine & yours", "default", "corp-admin", "corp-dev"]
+    # One whose name no file can have, and two of one name.
+    far, names = "far-" + "x" * 300, ["d-93670bd35a", "corp", "mine & yours"]
+    files = {board.session_file(name): name for name in [*names, far]}
+    files[board.session_file("corp", "another", files)] = "corp"
+    entries = {file: board.Entry(name, "logged_out", "yes") for file, name in files.items()}
+    board.Board(paths).write(board.Content(entries))
+    (board.folder(paths) / "session" / "not+encoded").touch()
+    expected = ["corp", "d-93670bd35a", far, "mine & yours", "default", "corp-admin", "corp-dev"]
+    assert values("login", "") == expected
 
 
 def test_a_second_name_only_where_a_verb_takes_it(config: Path) -> None:

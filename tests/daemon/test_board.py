@@ -28,7 +28,7 @@ from credhelper.model import Endpoints, Session
 from credhelper.standin import Fault
 from tests.daemon.inside import Inside
 from tests.machine import Machine, profile, section
-from tests.test_board import ODD_NAMES, picture
+from tests.test_board import ODD_NAMES, picture, profile_names
 from tests.waiting import wait_until
 
 LAB = Session("lab", "https://d-3333333333.awsapps.com/start", "eu-west-1")
@@ -57,7 +57,7 @@ async def shown(inside: Inside, test: Callable[[Entry], object] = lambda _: True
 
 
 async def profiles(inside: Inside, config: str | Path = "") -> set[str]:
-    return set(await asyncio.to_thread(board.profile_names, inside.machine.paths, {"AWS_CONFIG_FILE": str(config)}))
+    return set(await asyncio.to_thread(profile_names, inside.machine.paths, {"AWS_CONFIG_FILE": str(config)}))
 
 
 def ends(inside: Inside) -> int:
@@ -302,7 +302,7 @@ def test_a_start_with_two_thousand_profiles_writes_nothing_again(machine: Machin
     )
     agent, top = Agent(machine.paths), board.folder(machine.paths)
     agent.start()
-    wait_until(lambda: len(board.profile_names(machine.paths, {})) == 2001 and (top / "session" / "corp").is_file())
+    wait_until(lambda: len(profile_names(machine.paths, {})) == 2001 and (top / "session" / "corp").is_file())
     agent.call("reload")
     before = picture(top)
     agent.call("stop")
