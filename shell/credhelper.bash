@@ -28,24 +28,25 @@ credhelper() {
 }
 
 __credhelper_use() {
-    local word name clear=
+    local word name clear='' last=''
     for word in "$@"; do
+        last=$word
         case $word in
         -h | --help | --print) command "$__credhelper_command" use "$@"; return ;;
         --unset) clear=1 ;;
         --) break ;;
         esac
     done
-    if [[ $* == - ]]; then
+    if [[ $last == - ]]; then
         if [[ -z ${__credhelper_previous-} ]]; then
             echo 'credhelper: no other profile was in use in this shell. Run: credhelper use NAME' >&2
             return 1
         fi
-        set -- -- "$__credhelper_previous"
+        set -- "${@:1:$#-1}" -- "$__credhelper_previous"
     fi
     name=$(command "$__credhelper_command" use --print "$@") || return
     if [[ -n $name || -n $clear ]]; then
-        if [[ -n ${AWS_PROFILE-} && $AWS_PROFILE != "$name" ]]; then __credhelper_previous=$AWS_PROFILE; fi
+        if [ -n "${AWS_PROFILE-}" ] && [ "$AWS_PROFILE" != "$name" ]; then __credhelper_previous=$AWS_PROFILE; fi
         if [[ -n $name ]]; then export AWS_PROFILE="$name"; else unset -v AWS_PROFILE; fi
     fi
 }
@@ -54,9 +55,11 @@ __credhelper_use() {
 
 # No ranges: what lies between A and z depends on the locale.
 __credhelper_letters=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-
-# Marks that turn the direction of writing: U+061C, 200E, 200F, 202A to 202E, 2066 to 2069.
+# What nobody sees or what turns the direction of writing: U+061C, 200E, 200F, 202A to 202E, 2066 to 2069; 00AD, 200B to
+# 200D, 2060, FEFF.
 __credhelper_marks=$'\xd8\x9c\xe2\x80\x8e\xe2\x80\x8f\xe2\x80\xaa\xe2\x80\xab\xe2\x80\xac\xe2\x80\xad\xe2\x80\xae'
 __credhelper_marks+=$'\xe2\x81\xa6\xe2\x81\xa7\xe2\x81\xa8\xe2\x81\xa9'
+__credhelper_marks+=$'\xc2\xad\xe2\x80\x8b\xe2\x80\x8c\xe2\x80\x8d\xe2\x81\xa0\xef\xbb\xbf'
 __credhelper_found=
 
 # Sets __credhelper_encoded to a name as the board's files have it (credhelper/names.py).
@@ -91,14 +94,17 @@ __credhelper_decode() {
 # Sets __credhelper_harmless to a name without what a terminal would obey, and without the characters of a pattern.
 __credhelper_make_harmless() {
     __credhelper_harmless=$1
-    case $1 in *[!$__credhelper_letters]*) __credhelper_harmless=${1//[[:cntrl:]$__credhelper_marks$2]/?} ;; esac
+    case $1 in *[!$__credhelper_letters]*) ;; *) return 0 ;; esac
+    __credhelper_harmless=${1//[^[:print:]]/?} # with a locale of ASCII alone, all that is none
+    __credhelper_harmless=${__credhelper_harmless//[$__credhelper_marks$2]/?}
 }
 
 # Sets __credhelper_folder to the board's folder of this environment's AWS config, and __credhelper_file to the entry of
 # a profile in it; to nothing where there can be none. Keeps the last answer.
 __credhelper_find() {
     local config=${AWS_CONFIG_FILE-} home=${HOME-}
-    [[ $__credhelper_found != "$home:$config:$1" ]] || return 0
+    # Not [[ ]], for which `shopt -s nocasematch` makes two names one.
+    [ "$__credhelper_found" != "$home:$config:$1" ] || return 0
     __credhelper_found=$home:$config:$1
     __credhelper_folder=
     __credhelper_file=
@@ -117,11 +123,11 @@ __credhelper_find() {
     __credhelper_file=$config/$__credhelper_encoded
 }
 
-# Reads the entry of a profile into its caller's variables ends, login, shown and session. False where there is
-# none that can be understood; nothing of it is used before it is known to be well formed.
+# Reads the entry of a profile into its caller's variables state, ends, login, shown and session. False where there
+# is none that can be understood; nothing of it is used before it is known to be well formed.
 # shellcheck disable=SC2034 # the caller's
 __credhelper_look() {
-    local format='' state='' rest=''
+    local format='' rest=''
     __credhelper_find "$1"
     # Only regular files: to open a FIFO would wait.
     [[ -f $__credhelper_file && -r $__credhelper_file ]] &&
@@ -147,8 +153,22 @@ __credhelper_clock() {
 # --- the prompt ---------------------------------------------------------------------------------------------------
 
 __credhelper_refresh() {
-    local code=$? profile=${AWS_PROFILE:-${AWS_DEFAULT_PROFILE:-default}} left time='' colour=''
-    local ends='' login='' shown='' session=''
+    local code=$?
+    __credhelper_quietly __credhelper_show
+    return "$code"
+}
+
+# Runs a function of ours. `set -x` is for what a person types.
+__credhelper_quietly() {
+    case $- in *x*) { set +x; } 2>/dev/null ;; *) "$@"; return ;; esac
+    if "$@"; then set -- 0; else set -- "$?"; fi
+    set -x
+    return "$1"
+}
+
+__credhelper_show() {
+    local profile=${AWS_PROFILE:-${AWS_DEFAULT_PROFILE:-default}} left time='' colour=''
+    local state='' ends='' login='' shown='' session=''
     CREDHELPER_TEXT=
     CREDHELPER_SEGMENT=
     if __credhelper_look "$profile"; then
@@ -159,7 +179,7 @@ __credhelper_refresh() {
             # Once, and only where this shell has seen it alive.
             if [[ ${__credhelper_alive-} == "$session" ]]; then
                 __credhelper_alive=
-                __credhelper_warn 'has ended'
+                if [[ $state != logged_out ]]; then __credhelper_warn 'has ended'; fi
             fi
         elif ((ends > __credhelper_now)); then
             __credhelper_alive=$session
@@ -184,7 +204,6 @@ __credhelper_refresh() {
             CREDHELPER_SEGMENT=$'\001\e['${colour}$'m\002'$CREDHELPER_TEXT$'\001\e[0m\002'
         fi
     fi
-    return "$code"
 }
 
 __credhelper_warn() {
@@ -201,7 +220,7 @@ __credhelper_warn() {
 # TOOL ARGUMENT…: runs a command, after a login where it needs one.
 __credhelper_run() {
     if [[ -t 0 && -t 2 && $# -gt 1 && $- == *i* ]]; then
-        __credhelper_before "$@" || return
+        __credhelper_quietly __credhelper_before "$@" || return
         if [[ -n $__credhelper_done ]]; then return 0; fi
     fi
     command "$@"
@@ -210,19 +229,23 @@ __credhelper_run() {
 # The same arguments. Fails where the command is not to be run; sets __credhelper_done where it has been.
 __credhelper_before() {
     local tool=$1 word verb='' profile='' previous=''
-    local ends='' login='' shown='' session=''
+    local state='' ends='' login='' shown='' session=''
     local -a rest
     rest=()
     __credhelper_done=
     shift
     for word in "$@"; do
-        case $word in --help | -help | -h | --version | -version) return 0 ;; esac
         case $previous in
-        --region | --output | --query | --endpoint-url | --ca-bundle | --color | --cli-*-timeout) previous= ;;
+        --) ;; # what follows is no option
+        --region | --output | --query | --endpoint-url | --ca-bundle | --color | --cli-*-timeout | --cli-*-format)
+            previous=
+            ;;
         --profile) profile=$word previous= ;;
         *)
             previous=$word
             case $word in
+            --help | -help | -h) return 0 ;;
+            --version | -version) [[ -n $verb ]] || return 0 ;; # after a verb it is an option of that
             --profile=*) profile=${word#*=} ;;
             -*) ;;
             *) verb="$verb $word" ;;
@@ -280,7 +303,7 @@ __credhelper_may_change_it() { local PROMPT_COMMAND; } 2>/dev/null
 __credhelper_start() {
     credhelper_prompt() {
         set -- "$?"
-        printf %s "$CREDHELPER_SEGMENT"
+        printf %s "${CREDHELPER_SEGMENT-}"
         return "$1"
     }
 

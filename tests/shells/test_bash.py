@@ -264,6 +264,39 @@ def test_odd_options_and_word_splitting_change_nothing(corp: World, mode: str) -
     assert calls[4] == ("aws-sso-login", "--profile", "the *", "-x")
 
 
+def test_two_names_that_differ_in_their_case(corp: World) -> None:
+    corp.session("other", shown=2 * HOUR + 30)
+    corp.profile("DEV", "other")
+    with Bash(corp, before="shopt -s nocasematch", env={"AWS_PROFILE": "dev"}) as terminal:
+        assert shown(terminal) == "dev"
+        terminal.run("credhelper use DEV")
+        assert shown(terminal) == "DEV 2h00m"
+        terminal.run("credhelper use -")
+        assert shown(terminal) == "dev"
+
+
+@pytest.mark.parametrize("mode", ["plain", "posix"])
+def test_tracing_shows_hardly_anything_of_ours(corp: World, mode: str) -> None:
+    with Bash(corp, mode, env={"AWS_PROFILE": "dev"}) as terminal:
+        assert len(terminal.run("set -x").text.splitlines()) < 12
+        traced = terminal.run("aws s3 ls").text.splitlines()
+        assert {"+ aws s3 ls", "+ command aws s3 ls"} <= set(traced)
+        assert len(traced) < 30
+        corp.session(login="yes", left=-5)
+        corp.credhelper(ensure=5)
+        assert terminal.run("aws s3 ls").status == 5
+        assert terminal.run("echo $-").text.count("x") > 0
+        terminal.run("set +x")
+        assert terminal.run(":") == QUIET
+
+
+@modes
+def test_the_segment_can_be_asked_for_before_the_first_prompt(corp: World, mode: str) -> None:
+    with Bash(corp, mode, after="credhelper_prompt; after=reached", env={"AWS_PROFILE": "dev"}) as terminal:
+        assert terminal.first == QUIET
+        assert terminal.run("echo $after; credhelper_prompt") == Output("reached\ndev", 0)
+
+
 def test_a_prompt_command_that_must_not_change(corp: World) -> None:
     with Bash(
         corp, before="readonly PROMPT_COMMAND=x=1", after="after=reached", env={"AWS_PROFILE": "dev"}
@@ -276,6 +309,16 @@ def test_an_exported_text_stays_exported(corp: World) -> None:
     """For prompts that are programs of their own and get an environment."""
     with Bash(corp, after="export CREDHELPER_TEXT", env={"AWS_PROFILE": "dev"}) as terminal:
         assert terminal.run("printenv CREDHELPER_TEXT") == Output("dev\n", 0)
+
+
+@pytest.mark.parametrize("locale", ["C", "no_SUCH.locale"])
+def test_what_a_terminal_of_unicode_would_obey_is_not_shown_in_the_locale_c(corp: World, locale: str) -> None:
+    name = "é\x9b31m\u202e"
+    corp.session(name, left=600.5, login="soon", shown=600.5)
+    corp.profile(name, name)
+    with Bash(corp, env={"LANG": locale, "LC_ALL": locale, "AWS_PROFILE": name}) as terminal:
+        assert "credhelper: session ????31m??? ends in 10 min." in terminal.first.text
+        assert shown(terminal).startswith("????31m??? ")
 
 
 def test_what_a_terminal_would_obey_is_not_shown(corp: World) -> None:

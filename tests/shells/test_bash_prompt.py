@@ -138,6 +138,11 @@ def test_a_warning_comes_once_for_each_session_and_end(corp: World, mode: str) -
         corp.session("b", left=-1, login="soon", shown=-1)
         assert terminal.run(":") == warning("b", "has ended")
         assert terminal.run(":") == QUIET
+        # Who logs out knows.
+        corp.session("b")
+        assert terminal.run(":") == QUIET
+        corp.session("b", left=-1, login="yes", state="logged_out")
+        assert terminal.run(":") == QUIET
 
 
 def test_no_warning_of_what_renews_itself_or_was_over_before(corp: World) -> None:
@@ -182,14 +187,12 @@ GARBAGE = {
 
 def check_that_nothing_is_known(terminal: Bash, world: World) -> None:
     """The prompt shows nothing; `ensure` is asked; nothing is said."""
-    started = time.monotonic()
     assert terminal.run(":") == QUIET
     assert terminal.run(SHOW) == QUIET
     world.forget_calls()
     assert terminal.run("aws s3 ls") == QUIET
     assert world.lines == ["credhelper ensure --profile dev", "aws s3 ls"]
     assert not (world.home / "pwned").exists()
-    assert time.monotonic() - started < 5
 
 
 @modes

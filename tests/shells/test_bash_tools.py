@@ -63,6 +63,11 @@ LINES = [
     ("terraform -version", None),
     ("terraform version", None),
     ("terraform -help", None),
+    ("eksctl create cluster --version 1.33", "default"),
+    ("aws s3 ls -- --profile dev --help", "default"),
+    ("aws s3 ls --query --help", "default"),
+    ("AWS_PROFILE=dev aws --cli-binary-format raw-in-base64-out configure list", None),
+    ("AWS_PROFILE=dev aws --cli-read-timeout=60 configure list", None),
     ("tofu apply", "default"),
     ("pulumi up", "default"),
     ("pulumi help", None),
@@ -102,10 +107,9 @@ def test_for_whom_a_login_is_asked(over: World, mode: str) -> None:
 @modes
 def test_arguments_arrive_as_they_were_typed(over: World, mode: str) -> None:
     with Bash(over, mode) as terminal:
-        terminal.run("aws s3 '' 'a b' \"it's\" '*' '$(id)' --x=$'\\n' -- -- --profile 'p q'")
+        terminal.run("AWS_PROFILE=plain aws s3 '' 'a b' \"it's\" '*' '$(id)' --x=$'\\n' -- -- --profile 'p q'")
     words = ("s3", "", "a b", "it's", "*", "$(id)", "--x=\n", "--", "--", "--profile", "p q")
-    # A profile that the config knows, with an entry or without, or not at all: the AWS CLI says best what it is.
-    assert over.calls == [Call("aws", None, words)]
+    assert over.calls == [Call("aws", "plain", words)]
 
 
 @modes
@@ -124,6 +128,7 @@ def test_aws_sso_login_is_ours(over: World, mode: str) -> None:
             "aws sso login --profile 'a b' --no-browser",
             "aws --profile sso sso login",
             "AWS_PROFILE=dev aws --region x sso --debug login --sso-session=corp",
+            "aws --cli-binary-format sso sso login",
         ):
             assert terminal.run(line) == QUIET
         asked = [call.arguments for call in over.calls]
@@ -132,8 +137,9 @@ def test_aws_sso_login_is_ours(over: World, mode: str) -> None:
             ("aws-sso-login", "--profile", "a b", "--no-browser"),
             ("aws-sso-login", "--profile", "sso"),
             ("aws-sso-login", "--region", "x", "--debug", "--sso-session=corp"),
+            ("aws-sso-login", "--cli-binary-format", "sso"),
         ]
-        assert over.calls[-1].profile == "dev"
+        assert over.calls[-2].profile == "dev"
         over.forget_calls()
         assert terminal.run("aws sso login </dev/null; aws sso login --help; aws sso login help") == QUIET
         assert over.lines == ["aws sso login", "aws sso login --help", "aws sso login help"]

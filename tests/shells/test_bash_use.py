@@ -56,8 +56,10 @@ def test_use_exports_the_profile(corp: World, mode: str) -> None:
         assert terminal.run("credhelper use --default other; printenv AWS_PROFILE") == Output("other\n", 0)
         assert terminal.run("credhelper use -; printenv AWS_PROFILE") == Output("dev\n", 0)
         assert terminal.run("credhelper use -; printenv AWS_PROFILE") == Output("other\n", 0)
+        assert terminal.run("credhelper use --default -; printenv AWS_PROFILE") == Output("dev\n", 0)
     start = "credhelper use --print"
-    assert corp.lines == [f"{start} dev", f"{start} --default other", f"{start} -- dev", f"{start} -- other"]
+    given = ("dev", "--default other", "-- dev", "-- other", "--default -- dev")
+    assert corp.lines == [f"{start} {arguments}" for arguments in given]
 
 
 @modes
