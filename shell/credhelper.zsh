@@ -100,7 +100,7 @@ function __credhelper_use {
   fi
   if [[ ${@[-1]-} == '-' ]]; then
     if [[ -z ${__credhelper_previous-} ]]; then
-      \builtin print -ru2 -- 'credhelper: no profile was in use before this one. Run: credhelper use NAME'
+      \builtin print -ru2 -- 'credhelper: no other profile was in use in this shell. Run: credhelper use NAME'
       \builtin return 1
     fi
     \builtin set -- "${@[1,-2]}" '--' "$__credhelper_previous"
@@ -128,7 +128,7 @@ function __credhelper_check {
   __credhelper_really=("$@")
   if [[ ! -t 0 || ! -t 2 ]]; then \builtin return 0; fi
   if ! \builtin whence -p -- "$1" "$__credhelper_command" >/dev/null; then \builtin return 0; fi
-  \builtin local tool=$1 profile given= clock='%D{%s}'
+  \builtin local tool=$1 profile= clock='%D{%s}'
   \builtin local -a plain rest reply
   \builtin shift
   while (( $# )); do
@@ -136,9 +136,10 @@ function __credhelper_check {
       '--') \builtin break ;;
       '--help' | '-help' | '-h') \builtin return 0 ;;
       '--version' | '-version') if (( ! ${#plain} )); then \builtin return 0; fi ;;
-      '--profile='*) profile=${1#*=} given=1 ;;
-      '--profile') profile=${2-} given=1 ;|
-      '--profile' | '--region' | '--output' | '--query' | '--endpoint-url' | '--ca-bundle' | '--color' | '--cli-'[^a]*)
+      '--profile='*) profile=${1#*=} ;;
+      '--profile') profile=${2-} ;|
+      '--profile' | '--region' | '--output' | '--query' | '--endpoint-url' | '--ca-bundle' | '--color' | \
+        '--cli-'*'-timeout' | '--cli-'*'-format')
         if (( $# > 1 )); then rest+=("$1"); \builtin shift; fi ;; # its value is none of the plain words
       [^-]*) plain+=("$1"); if (( ${#plain} <= 2 )); then \builtin shift; \builtin continue; fi ;;
     esac
@@ -147,14 +148,15 @@ function __credhelper_check {
   done
   case "$tool ${plain[*]} " in
     'aws sso login '*) __credhelper_really=("$__credhelper_command" aws-sso-login "${rest[@]}" "$@") ;|
-    'aws configure '* | 'aws sso '* | "$tool help "* | *' help ') \builtin return 0 ;;
+    'aws configure '* | 'aws sso '* | "$tool version "* | "$tool help "* | *' help ') \builtin return 0 ;;
+    'terraform '* | 'tofu '* | 'pulumi '*) profile= ;; # they know only the environment
   esac
-  if [[ -z $given || ' aws cdk sam eksctl ' != *" $tool "* ]]; then
+  if [[ -z $profile ]]; then
     if [[ -n ${AWS_ACCESS_KEY_ID-} ]]; then \builtin return 0; fi
     profile=${AWS_PROFILE:-${AWS_DEFAULT_PROFILE:-default}}
   fi
   __credhelper_look "$profile"
-  if [[ -z $profile || $reply[1] == none ]]; then \builtin return 0; fi
+  if [[ $reply[1] == none ]]; then \builtin return 0; fi
   if [[ $reply[1] == line && $reply[4] != yes && $reply[3] -gt ${(%)clock} ]]; then \builtin return 0; fi
   \builtin command "$__credhelper_command" ensure --profile "$profile" >&2
 }
@@ -194,7 +196,8 @@ function __credhelper_precmd {
     fi
     if [[ $login == soon && ${__credhelper_warned[$session]-} != $ends ]] && (( ends - now < 900 )); then
       __credhelper_warned[$session]=$ends
-      __credhelper_warn "$session" "ends in $(( (ends - now) / 60 )) min"
+      left=$(( (ends - now) / 60 ))
+      __credhelper_warn "$session" "ends in $(( left > 0 ? left : 1 )) min"
     fi
   fi
   # $bang is an exclamation mark whether or not PROMPT_BANG makes that one special.
@@ -272,9 +275,10 @@ function __credhelper_start {
   \builtin emulate -L zsh -o extended_glob -o no_aliases
   \builtin local REPLY name again=${+__credhelper_codes} encoded='([A-Za-z0-9._-]|+[0-9A-F][0-9A-F])##'
   \builtin local tools=${CREDHELPER_COMMANDS-aws cdk terraform tofu sam pulumi eksctl}
+  if [[ $__credhelper_command == '@'* ]]; then __credhelper_command=credhelper; fi
+  [[ -o interactive ]] || \builtin return 0 # a script gets no more than `credhelper`
   \builtin typeset -ga __credhelper_tools precmd_functions
   \builtin typeset -gA __credhelper_codes __credhelper_alive __credhelper_warned
-  if [[ $__credhelper_command == '@'* ]]; then __credhelper_command=credhelper; fi
   # The profile of new shells, but not where keys in the environment stand for another one.
   if (( ! again )) && [[ -z ${AWS_PROFILE+set}${AWS_DEFAULT_PROFILE+set}${AWS_ACCESS_KEY_ID-} ]]; then
     __credhelper_read "${HOME-}/.local/state/credhelper/board/default-profile" 1000
@@ -283,7 +287,6 @@ function __credhelper_start {
       \builtin export AWS_PROFILE=$REPLY
     fi
   fi
-  [[ -o interactive ]] || \builtin return 0
   # A function of the user's stays theirs; ours are made anew.
   for name in "${__credhelper_tools[@]}"; do
     if [[ ${functions[$name]-} == *__credhelper_run* ]]; then \builtin unset "functions[$name]"; fi

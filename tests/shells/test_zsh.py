@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -195,18 +196,19 @@ def test_a_pane_of_tmux_with_an_old_environment(zsh: Zsh, world: World) -> None:
     world.profile("corp-admin")
     world.session(shown=2 * HOUR + 90)
     zsh.write(after="setopt prompt_subst; PROMPT='<$CREDHELPER_TEXT> '")
-    argv = ["tmux", "-L", zsh.folder.parent.name, "-f", "/dev/null", "new-session", "zsh -d"]
     if shutil.which("tmux") is None:
         pytest.skip("no tmux on this machine")
-    with Terminal(
-        argv, {**zsh.env, "AWS_PROFILE": "corp-admin", "TMUX_TMPDIR": str(world.home)}, zsh.folder
-    ) as terminal:
-        terminal.wait_for("<corp-admin 2h01m>")
-        world.session(shown=5 * HOUR + 90)
-        terminal.type("tmux split-window 'zsh -d'\r")
-        terminal.wait_for("<corp-admin 5h01m>")
-        terminal.type("tmux kill-server\r")
-        terminal.wait()
+    server = ["tmux", "-S", str(world.home / "tmux.sock"), "-f", "/dev/null"]
+    try:
+        with Terminal(
+            [*server, "new-session", "zsh -d"], {**zsh.env, "AWS_PROFILE": "corp-admin"}, zsh.folder
+        ) as terminal:
+            terminal.wait_for("<corp-admin 2h01m>")
+            world.session(shown=5 * HOUR + 90)
+            terminal.type("tmux split-window 'zsh -d'\r")
+            terminal.wait_for("<corp-admin 5h01m>")
+    finally:
+        subprocess.run([*server, "kill-server"], env=world.env, check=True, capture_output=True)
 
 
 # --- the board ------------------------------------------------------------------------------------------------------

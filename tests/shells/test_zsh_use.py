@@ -35,7 +35,7 @@ def zsh(world: World, tmp_path: Path) -> Zsh:
 def test_use_exports_and_goes_back(zsh: Zsh, world: World) -> None:
     with zsh.start() as terminal:
         terminal.prompt()
-        nothing = "credhelper: no profile was in use before this one. Run: credhelper use NAME\n"
+        nothing = "credhelper: no other profile was in use in this shell. Run: credhelper use NAME\n"
         assert terminal.run("credhelper use -") == Output(nothing, 1)
         assert terminal.run("credhelper use corp-admin; env | grep AWS_PROFILE") == Output(
             "AWS_PROFILE=corp-admin\n", 0
@@ -119,12 +119,15 @@ def test_the_profile_of_new_shells(zsh: Zsh, world: World, variables: dict[str, 
     assert world.calls[-1] == Call("aws", profile, ())
 
 
-def test_a_script_gets_the_profile_and_no_functions(zsh: Zsh, world: World) -> None:
+def test_a_script_gets_credhelper_alone(zsh: Zsh, world: World) -> None:
     world.default_profile("corp-admin")
-    script = f"setopt err_exit no_unset pipe_fail; source {world.hook('zsh')}; aws s3; print ${{+functions[aws]}}"
+    script = (
+        f"setopt err_exit no_unset pipe_fail; source {world.hook('zsh')}; aws s3; print ${{+functions[aws]}}; "
+        "print ${+precmd_functions}; credhelper use 'a b'; print $AWS_PROFILE"
+    )
     done = subprocess.run(["zsh", "-f", "-c", script], env=zsh.env, capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("0\n", "")
-    assert world.calls == [Call("aws", "corp-admin", ("s3",))]
+    assert (done.stdout, done.stderr) == ("0\n0\na b\n", "")
+    assert world.calls == [Call("aws", None, ("s3",)), Call("credhelper", None, ("use", "--print", "a b"))]
 
 
 # --- a login just in time -------------------------------------------------------------------------------------------
@@ -141,6 +144,10 @@ RUNS_AT_ONCE = [
     "AWS_PROFILE=over aws --region eu-west-1 configure list",
     "AWS_PROFILE=over aws sso logout",
     "AWS_PROFILE=over terraform -help",
+    "AWS_PROFILE=over terraform version",
+    "AWS_PROFILE=over aws --cli-read-timeout=60 configure list",
+    "AWS_PROFILE=over aws --cli-binary-format raw-in-base64-out configure list",
+    "AWS_PROFILE=over my-tool --profile keys",
     "AWS_PROFILE=over aws s3 ls </dev/null",
     "AWS_PROFILE=over aws s3 ls 2>/dev/null",
     "AWS_PROFILE=over command aws s3 ls",
@@ -154,6 +161,10 @@ ASKS_FIRST = {
     "AWS_PROFILE=over aws ec2 x --version 3": "over",
     "cdk deploy --profile 'over' x": "over",
     "sam deploy --profile=over": "over",
+    "my-tool --profile over": "over",
+    "AWS_PROFILE=over aws s3 ls --profile ''": "over",
+    "AWS_PROFILE=over aws s3 ls -- --profile keys --help": "over",
+    "AWS_PROFILE=over eksctl create cluster --version 1.33": "over",
     "eksctl --profile over get cluster": "over",
     "AWS_PROFILE=over pulumi up | cat": "over",
     "AWS_CONFIG_FILE=$HOME/.aws/config AWS_PROFILE=over aws s3 ls": "over",
@@ -171,12 +182,14 @@ def test_what_runs_at_once_and_what_asks_first(zsh: Zsh, world: World) -> None:
     world.profile("over", "ended")
     world.profile("gone", "no-such-file")
     world.session("ended", left=-HOUR, login="yes", state="expired")
-    with zsh.start(AWS_PROFILE="corp-admin") as terminal:
+    world.program("my-tool")
+    commands = "aws cdk terraform sam pulumi eksctl my-tool"
+    with zsh.start(AWS_PROFILE="corp-admin", CREDHELPER_COMMANDS=commands) as terminal:
         terminal.prompt()
         for line in RUNS_AT_ONCE:
             world.forget_calls()
             assert terminal.run(line) == Output("", 0), line
-            assert [call.program for call in world.calls] in (["aws"], ["terraform"]), line
+            assert [call.program for call in world.calls] in (["aws"], ["terraform"], ["my-tool"]), line
         for line, profile in ASKS_FIRST.items():
             world.forget_calls()
             assert terminal.run(line) == Output("", 0), line
