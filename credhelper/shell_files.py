@@ -41,6 +41,11 @@ SHELLS: dict[str, tuple[str, Callable[[str], str]]] = {
 }
 
 
+def word_for(shell: str, path: str) -> str:
+    """A path as a word of this shell, without quotes where it needs none."""
+    return path if shlex.quote(path) == path else SHELLS[shell][1](path)
+
+
 def own_command() -> str:
     """The absolute path of the command `credhelper` of this installation.
 

@@ -15,7 +15,16 @@ import pytest
 from credhelper import resources
 from credhelper.errors import CredhelperError
 from credhelper.paths import Paths
-from credhelper.shell_files import SHELLS, install, installed_file, keep_current, own_command, remove, render
+from credhelper.shell_files import (
+    SHELLS,
+    install,
+    installed_file,
+    keep_current,
+    own_command,
+    remove,
+    render,
+    word_for,
+)
 
 ODD = ["/opt/it's here/credhelper", "/opt/$(touch x)/`y`/\\/credhelper", '/opt/"q"/ünï \u2019\u2018/credhelper']
 # What shows the value of the one variable in a shell that runs this text.
@@ -52,6 +61,18 @@ def test_a_shell_reads_the_path_as_it_is(shell: str, path: str, tmp_path: Path) 
     done = subprocess.run(command, check=False, capture_output=True, timeout=30, cwd=tmp_path)
     assert (done.stdout.decode(), done.stderr.decode(), done.returncode) == (path, "", 0)
     assert os.listdir(tmp_path) == ["script"]  # noqa: PTH208
+
+
+@pytest.mark.parametrize("shell", list(SHOWN))
+def test_a_person_can_type_the_path(shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell}")
+    for path in ["/home/b/file", *ODD]:
+        script = f"printf %s {word_for(shell, path)}"
+        done = subprocess.run([shell, "-c", script], check=True, capture_output=True, timeout=30)
+        assert (done.stdout.decode(), done.stderr) == (path, b"")
+    assert word_for(shell, "/home/b/file") == "/home/b/file"
+    assert word_for("powershell", "/home/o'b") == "'/home/o''b'"
 
 
 def test_powershell_doubles_every_kind_of_quote() -> None:
@@ -157,7 +178,7 @@ def test_another_installation_that_works_is_left_alone(paths: Paths, command: st
     path = installed_file(paths, "bash")
     theirs = path.read_bytes().replace(json.dumps(sys.executable).encode(), json.dumps("/bin/sh").encode())
     assert b'"/bin/sh"' in theirs
-    path.write_bytes(theirs + b"")
+    path.write_bytes(theirs)
     keep_current(paths)
     assert path.read_bytes() == theirs
     gone = theirs.replace(b'"/bin/sh"', b'"/no/such/python"')

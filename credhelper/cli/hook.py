@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
-import shlex
 import stat
 import sys
 from collections.abc import Iterator
@@ -92,9 +91,8 @@ def _install(paths: Paths, shell: str, *, dry_run: bool, yes: bool) -> int:
     if not wanted:
         click.echo(f"{_listed(changes)} has the hook already.")
         return EXIT_OK
-    click.echo(
-        f"New shells have it. In this one: {'.' if shell == 'powershell' else 'source'} {shlex.quote(str(installed))}"
-    )
+    read = "." if shell == "powershell" else "source"
+    click.echo(f"New shells have it. In this one: {read} {printable(shell_files.word_for(shell, str(installed)))}")
     return EXIT_OK
 
 
