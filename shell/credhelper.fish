@@ -131,14 +131,15 @@ function __credhelper_read
     end
 end
 
-# What that says: __credhelper_login (yes, soon, no), __credhelper_ends and __credhelper_session, which the match sets; and
+# What that says: __credhelper_state, _login (yes, soon, no), _ends and _session, which the match sets; and
 # __credhelper_left, in seconds from now: until the end, until what a prompt shows, that in hours and minutes; then the file's
 # ages at which each of the two says something else. False for garbage.
+set -g __credhelper_state
 set -g __credhelper_login
 set -g __credhelper_ends
 set -g __credhelper_session
 function __credhelper_understand
-    string match -qr '^1 [a-z_]+ (?<__credhelper_ends>\d{1,10}) (?<__credhelper_login>yes|soon|no) (?<shown>\d{1,10}) (?<__credhelper_session>[A-Za-z0-9._+-]{1,1900})$' -- $__credhelper_line[2]
+    string match -qr '^1 (?<__credhelper_state>[a-z_]+) (?<__credhelper_ends>\d{1,10}) (?<__credhelper_login>yes|soon|no) (?<shown>\d{1,10}) (?<__credhelper_session>[A-Za-z0-9._+-]{1,1900})$' -- $__credhelper_line[2]
     or return
     # One command substitution, for it costs more than what runs in it.
     set -l left "($shown - $__credhelper_age[1] - $__credhelper_age[2])"
@@ -200,7 +201,7 @@ function __credhelper_draw
         # Once, and only where this shell has seen it alive.
         if contains -- $__credhelper_session $__credhelper_alive
             set -g __credhelper_alive
-            __credhelper_warn has ended
+            test $__credhelper_state = logged_out; or __credhelper_warn has ended
         end
     end
     set -g __credhelper_valid $__credhelper_age[1] $until
@@ -297,6 +298,7 @@ function __credhelper_sort
     set -g __credhelper_words
     set -g __credhelper_rest
     set -l before
+    set -l session needed
     for word in $argv[2..]
         switch "$before"
             case --profile
@@ -306,6 +308,8 @@ function __credhelper_sort
                 set before
             case '*'
                 set before $word
+                string match -qr '^(--?help|-h)$' -- $word; and set session
+                string match -qr '^--?version$' -- $word; and not set -q __credhelper_words[1]; and set session
                 string match -q -- '--profile=*' $word; and set __credhelper_given (string sub -s 11 -- $word)
                 string match -q -- '-*' $word; or set -a __credhelper_words $word
                 contains -- $word sso login; and contains -- "$__credhelper_words" sso 'sso login'; and continue
@@ -313,7 +317,7 @@ function __credhelper_sort
         set -a __credhelper_rest $word
     end
     contains -- $argv[1] terraform tofu pulumi; and set __credhelper_given # they know only the environment
-    if string match -qr '^(--?help|-h|--?version)$' -- $argv; or contains -- $argv[-1] help
+    if not set -q session[1]; or contains -- "$__credhelper_words[-1]" help
         set __credhelper_given
         set __credhelper_words
     else if test -z "$__credhelper_given"; and test -z "$AWS_ACCESS_KEY_ID" # which wins over the environment's profile

@@ -6,7 +6,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from tests.shells.fish import Fish, quote, write_config
 from tests.shells.terminal import Output
 from tests.shells.world import Forks, World
+from tests.waiting import wait_until
 
 # As they may stand in an AWS config. None of them may ever run; `touch` would leave a file in the folder.
 ODD_NAMES = [
@@ -81,6 +81,8 @@ def test_use_goes_back_and_clears(world: World) -> None:
             ("-", "one"),
             ("--default three", "three"),
             ("-", "one"),
+            ("--default -", "three"),
+            ("-", "one"),
         ]:
             assert fish.run(f"credhelper use {typed}") == Output("", 0)
             assert fish.run("echo $AWS_PROFILE") == Output(f"{in_use}\n", 0)
@@ -91,6 +93,7 @@ def test_use_goes_back_and_clears(world: World) -> None:
         assert fish.run("credhelper use -; echo $AWS_PROFILE") == Output("one\n", 0)
     assert world.lines[2:4] == ["credhelper use --print -- one", "credhelper use --print -- two"]
     assert "credhelper use --print --default three" in world.lines
+    assert "credhelper use --print --default -- three" in world.lines
     assert "credhelper use --print --unset" in world.lines
 
 
@@ -322,10 +325,7 @@ def test_a_tmux_pane_with_an_old_environment(world: World) -> None:
 
         def shows(name: str) -> str:
             answer = world.home / name
-            deadline = time.monotonic() + 20
-            while not answer.exists() or not answer.read_text().endswith("\n"):
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+            wait_until(lambda: answer.exists() and answer.read_text().endswith("\n"))
             return answer.read_text()
 
         types("echo $CREDHELPER_SEGMENT >one")

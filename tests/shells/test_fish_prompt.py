@@ -231,6 +231,11 @@ def test_a_warning_is_shown_once_for_each_end(world: World) -> None:
         world.session(login="yes", left=0)
         assert fish.run("true 2>/dev/null").text == "credhelper: session corp has ended. Run: credhelper login corp\n"
         assert fish.run("true") == Output("", 0)
+        # Who logs out knows.
+        world.session(left=8 * HOUR)
+        assert fish.run("true") == Output("", 0)
+        world.session(login="yes", left=0, state="logged_out")
+        assert fish.run("true") == Output("", 0)
 
 
 @pytest.mark.parametrize("login", ["yes", "soon"])
