@@ -126,7 +126,8 @@ function global:__credhelper_use([string] $Binary, [string[]] $Words) {
     if ($Words -ccontains '--help' -or $Words -ccontains '-h') { & $Binary use @Words; return }
     if ($Words -ccontains '-') {
         if (-not $global:__credhelper_previous) {
-            [Console]::Error.WriteLine('credhelper: this shell has had no other profile yet')
+            $text = 'credhelper: no other profile was in use in this shell. Run: credhelper use NAME'
+            [Console]::Error.WriteLine($text)
             $global:LASTEXITCODE = 1
             return
         }
@@ -188,13 +189,14 @@ function global:__credhelper_plan($Command, [string] $Tool) {
             $elements += $element
         }
     }
-    if ($words.Count -gt 0 -and ($words[0] -ceq 'help' -or $words[-1] -ceq 'help')) { return }
+    if ($words.Count -gt 0 -and (('help', 'version') -ccontains $words[0] -or $words[-1] -ceq 'help')) { return }
     if ($Tool -ceq 'aws' -and $words.Count -gt 0 -and ('configure', 'sso') -ccontains $words[0]) {
         $two = ($words | Select-Object -First 2) -join ' '
         if ($two -cne 'sso login' -or $Command.InvocationOperator -ne 'Unknown') { return }
         return @{ Login = @($Command.CommandElements[0], $elements[0], $elements[1]) }
     }
-    if ($given -and ('aws', 'cdk', 'sam', 'eksctl') -ccontains $Tool) { return @{ Login = @(); Profile = $given } }
+    # Three know only the environment.
+    if ($given -and ('terraform', 'tofu', 'pulumi') -cnotcontains $Tool) { return @{ Login = @(); Profile = $given } }
     if ($env:AWS_ACCESS_KEY_ID) { return }
     return @{ Login = @(); Profile = (__credhelper_profile) }
 }
@@ -287,7 +289,7 @@ function global:__credhelper_refresh {
         }
         if ($known.Login -ceq 'soon' -and $ends -lt 900 -and $global:__credhelper_warned[$session] -ne $known.Ends) {
             $global:__credhelper_warned[$session] = $known.Ends
-            __credhelper_warn $session "ends in $(($ends - $ends % 60) / 60) min"
+            __credhelper_warn $session "ends in $([Math]::Max(1, ($ends - $ends % 60) / 60)) min"
         }
     }
     $global:CREDHELPER_TEXT = $text
@@ -365,7 +367,8 @@ function global:__credhelper_complete($Command, [int] $Cursor) {
 
 # The profile of new shells, but not where keys in the environment stand for another one.
 function global:__credhelper_start {
-    foreach ($name in 'AWS_PROFILE', 'AWS_DEFAULT_PROFILE', 'AWS_ACCESS_KEY_ID') {
+    if ($env:AWS_ACCESS_KEY_ID) { return }
+    foreach ($name in 'AWS_PROFILE', 'AWS_DEFAULT_PROFILE') {
         if ($null -ne [Environment]::GetEnvironmentVariable($name)) { return }
     }
     $text = __credhelper_read "$HOME/.local/state/credhelper/board/default-profile"

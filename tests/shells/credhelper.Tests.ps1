@@ -147,7 +147,7 @@ Describe 'the hook for PowerShell' {
         It 'says so where there is no way back' {
             $done = Invoke-Shell 'credhelper use -; $LASTEXITCODE'
             $done.Output | Should -Be '1'
-            $done.Errors | Should -Be 'credhelper: this shell has had no other profile yet'
+            $done.Errors | Should -Be 'credhelper: no other profile was in use in this shell. Run: credhelper use NAME'
             Get-Calls | Should -HaveCount 0
         }
 
@@ -192,6 +192,7 @@ Describe 'the hook for PowerShell' {
             Get-Typed 'terraform plan' @{ AWS_PROFILE = 'bad' } | Should -Be '[terraform plan]'
             Get-Typed 'terraform plan' @{ AWS_DEFAULT_PROFILE = 'bad' } | Should -Be '[terraform plan]'
             Get-Typed 'terraform plan' @{ AWS_PROFILE = 'bad'; AWS_ACCESS_KEY_ID = 'x' } | Should -Be '[terraform plan]'
+            Get-Typed 'terraform version' @{ AWS_PROFILE = 'bad' } | Should -Be '[terraform version]'
             Get-Typed 'terraform plan' @{ AWS_PROFILE = 'bad'; CREDHELPER_COMMANDS = 'aws' } | Should -Be '[terraform plan]'
             Get-Calls | Should -HaveCount 2
         }
