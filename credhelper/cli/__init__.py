@@ -8,6 +8,7 @@ import io
 import os
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn, TextIO
 
@@ -15,7 +16,7 @@ import click
 
 from credhelper import __version__, errors
 from credhelper.names import nearest
-from credhelper.terminal import paragraph
+from credhelper.terminal import paragraph, printable, use_colour
 
 # The verbs in the order of the help page, each with its line there, so that `--help` imports none of them.
 VERBS = {
@@ -134,9 +135,21 @@ def complain(message: str) -> None:
 def tell(text: str, colour: str | None = None) -> None:
     """Write `text`, which is harmless, to stderr. That nobody can hear it there changes nothing."""
     try:
-        click.secho(text, err=True, fg=colour)
+        click.echo(styled(text, colour), err=True)
     except OSError:
         _discard(sys.stderr)
+
+
+def styled(text: str, colour: str | None) -> str:
+    """`text` in this colour. Without one it is left alone: click would add the sequence that ends one."""
+    return click.style(text, fg=colour) if colour else text
+
+
+def show_diff(lines: Iterable[str]) -> None:
+    """A unified diff on stdout, in colour where that is wanted. What it quotes is made harmless."""
+    colours = {"+": "green", "-": "red", "@": "cyan"} if use_colour() else {}
+    for line in lines:
+        click.echo(styled(printable(line), colours.get(line[:1])))
 
 
 def _discard(stream: TextIO | None) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 import click
 
 from credhelper.aws.config.apply import Plan, diff, plan_enable, shared_with, write
-from credhelper.cli import no_core_dumps
+from credhelper.cli import no_core_dumps, show_diff
 from credhelper.errors import EXIT_FAILURE, EXIT_OK, CredhelperError, UsageError
 from credhelper.paths import Paths, chosen_profile
-from credhelper.terminal import counted, is_terminal, printable, use_colour
+from credhelper.terminal import counted, is_terminal, printable
 
 _VERBS = {"is": "are", "has": "have", "does": "do"}
 
@@ -64,7 +64,7 @@ def carry_out(paths: Paths, plan: Plan, verb: str, *, dry_run: bool, yes: bool, 
     Raises CredhelperError where there is nobody to ask, and FileChanged where another program wrote the file.
     """
     if plan.changes and (dry_run or not yes):
-        _show_diff(plan)
+        show_diff(diff(plan))
     if plan.changes and not dry_run and not yes and not _confirmed(paths, plan, verb):
         click.echo("Nothing was written.")
         return False
@@ -96,12 +96,6 @@ def _write(paths: Paths, plan: Plan, *, install: bool) -> bool:
     if install and managed:
         resources.remember_config(paths, plan.path)
     return restored
-
-
-def _show_diff(plan: Plan) -> None:
-    colours = {"+": "green", "-": "red", "@": "cyan"} if use_colour() else {}
-    for line in diff(plan):
-        click.secho(printable(line), fg=colours.get(line[:1]))
 
 
 def _confirmed(paths: Paths, plan: Plan, verb: str) -> bool:

@@ -14,9 +14,10 @@ from pathlib import Path
 import click
 
 from credhelper import files, rc_files, rc_places, shell_files
+from credhelper.cli import show_diff
 from credhelper.errors import EXIT_FAILURE, EXIT_OK, CredhelperError, FileChanged, UsageError
 from credhelper.paths import Paths
-from credhelper.terminal import is_terminal, printable, use_colour
+from credhelper.terminal import is_terminal, printable
 
 _NAMES = {"bash": "bash", "zsh": "zsh", "fish": "fish", "powershell": "powershell", "pwsh": "powershell"}
 
@@ -171,7 +172,6 @@ def _agreed(changes: list[_Change], question: str, *, dry_run: bool, yes: bool) 
 
 def _show(change: _Change) -> None:
     """A diff without context, which in an rc file may be a secret."""
-    colours = {"+": "green", "-": "red", "@": "cyan"} if use_colour() else {}
     old, new = (
         [
             line.decode("utf-8", "surrogateescape").rstrip("\r")
@@ -182,8 +182,7 @@ def _show(change: _Change) -> None:
         for data in (change.old, change.new)
     )
     before, after = (str(change.path) if data is not None else os.devnull for data in (change.old, change.new))
-    for line in difflib.unified_diff(old, new, before, after, lineterm="", n=0):
-        click.secho(printable(line), fg=colours.get(line[:1]))
+    show_diff(difflib.unified_diff(old, new, before, after, lineterm="", n=0))
 
 
 def _write(changes: list[_Change]) -> None:

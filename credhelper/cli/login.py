@@ -21,7 +21,7 @@ from credhelper.aws.login.turn import turn
 from credhelper.aws.renewal import renew
 from credhelper.aws.targets import is_left_out, resolve_session
 from credhelper.aws.tokens import Found
-from credhelper.cli import complain, no_core_dumps
+from credhelper.cli import complain, no_core_dumps, styled
 from credhelper.cli.desk import Desk
 from credhelper.cli.person import person
 from credhelper.endpoints import endpoints_from_environment, is_loopback, network_for
@@ -171,10 +171,8 @@ class Login:
         now = self._desk.clock.now()
         until = local_time(token.expires_at, now)
         ending = "and renews itself" if token.refreshable(now) else "and cannot be renewed"
-        click.secho(
-            f"Logged in to {self._shown} until {until}, {ending}.",
-            fg=None if self._desk.environ.get("NO_COLOR") else "green",
-        )
+        done = f"Logged in to {self._shown} until {until}, {ending}."
+        click.echo(styled(done, None if self._desk.environ.get("NO_COLOR") else "green"))
 
     def _is_logged_in(self) -> bool:
         """Whether nothing needs to be done, after a silent renewal where that helps; says so."""

@@ -97,7 +97,15 @@ def _with_fzf(program: str, rows: Sequence[Row]) -> int | None:
     heading, lines = lines_of(rows)
     # What it gives back begins with the place; shown and searched is the rest.
     given = "\n".join(f"{at}\t{line}" for at, line in enumerate(lines))
-    options = ["--no-multi", "--delimiter=\t", "--with-nth=2..", "--height=50%", "--reverse", f"--prompt={_PROMPT}"]
+    options = [
+        "--no-multi",
+        "--no-read0",
+        "--delimiter=\t",
+        "--with-nth=2..",
+        "--height=50%",
+        "--reverse",
+        f"--prompt={_PROMPT}",
+    ]
     done = subprocess.run(
         [program, *options, f"--header={heading}"],
         input=given.encode(errors="backslashreplace"),

@@ -10,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from credhelper import files
+from credhelper import cli, files
 from credhelper.aws.config import parse_config
 from credhelper.cli import disable, enable
 from credhelper.errors import ConfigError, CredhelperError, FileChanged, UsageError
@@ -128,7 +128,7 @@ def test_dry_run_shows_a_diff_and_writes_nothing(config_file: Path, paths: Paths
 
 
 def test_colours_only_where_they_are_wanted(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(enable, "use_colour", lambda: True)
+    monkeypatch.setattr(cli, "use_colour", lambda: True)
     result = CliRunner().invoke(enable.command, ["a", "--dry-run"], standalone_mode=False, color=True)
     assert "\x1b[32m+#credhelper: added" in result.output
 

@@ -177,7 +177,9 @@ class TestFzf:
             assert seen.wait() == 130
         assert fzf.chosen == ""
 
-    @pytest.mark.parametrize("options", ["--multi", "--print-query", "--print0", "--expect=ctrl-x", "--ansi --tac"])
+    @pytest.mark.parametrize(
+        "options", ["--multi", "--print-query", "--print0", "--read0", "--expect=ctrl-x", "--ansi --tac"]
+    )
     def test_the_persons_own_options_do_no_harm(self, fzf: Picking, options: str) -> None:
         with fzf.start(FZF_DEFAULT_OPTS=options) as seen:
             seen.wait_for("keys")

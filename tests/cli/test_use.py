@@ -140,6 +140,14 @@ class TestPrinted:
 
 
 class TestRefused:
+    @pytest.mark.parametrize(("no_colour", "red"), [("", True), ("1", False)])
+    @pytest.mark.usefixtures("terminal")
+    def test_in_colour_unless_that_is_not_wanted(self, tmp_path: Path, no_colour: str, *, red: bool) -> None:
+        child = spawn_for_hook(tmp_path / "out", "use", "kyes", "--print", NO_COLOR=no_colour)
+        assert finish(child) == 2
+        assert "Did you mean 'keys'?" in str(child.before)
+        assert ("\x1b[31m" in str(child.before), "\x1b" in str(child.before)) == (red, red)
+
     def test_an_unknown_name(self, terminal: Terminal) -> None:
         result = terminal.run("use", "kyes", "--print")
         assert (result.code, result.out) == (2, "")
