@@ -39,6 +39,25 @@ sso_start_url = https://other.awsapps.com/start
 sso_region = eu-west-1
 """
 
+KEYS = """
+[profile keys]
+aws_access_key_id = AKIAEXAMPLE
+aws_secret_access_key = made-up
+"""
+
+CHAINED = """
+[profile chained]
+role_arn = arn:aws:iam::123456789012:role/deploy
+source_profile = dev
+"""
+
+LOST = """
+[profile lost]
+sso_session = gone
+sso_account_id = 100000000001
+sso_role_name = AWSReadOnlyAccess
+"""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -78,6 +97,12 @@ class Terminal:
     @property
     def cache(self) -> TokenCache:
         return TokenCache(self.paths.token_cache, self.paths.locks)
+
+    def add(self, text: str) -> Terminal:
+        """Write this too into the config."""
+        with self.config.open("a") as file:
+            file.write(text)
+        return self
 
     def run(self, *arguments: str) -> Result:
         """Run a command in this process."""

@@ -9,19 +9,13 @@ from pathlib import Path
 import pytest
 
 from credhelper.cli.aws_sso_login import read
-from credhelper.paths import Paths
-from credhelper.standin import StandIn
-from tests.cli.terminal import COMMAND, OTHER_SESSION, Result, Terminal, environment
+from tests.cli.terminal import CHAINED, COMMAND, OTHER_SESSION, Result, Terminal, environment
 
-MORE = """
+MORE = f"""{CHAINED}
 [profile native]
 sso_session = corp
 sso_account_id = 100000000002
 sso_role_name = AWSReadOnlyAccess
-
-[profile chained]
-role_arn = arn:aws:iam::123456789012:role/deploy
-source_profile = dev
 """
 # Stands for the real one: says what it was called with, and by which environment.
 AWS = """\
@@ -32,23 +26,16 @@ exit 7
 
 
 @pytest.fixture
-def terminal(
-    standin: StandIn,
-    paths: Paths,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-) -> Terminal:
+def terminal(terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Terminal:
     """The profile dev is managed, native is not; `aws` is a script."""
-    made = Terminal.open(standin, paths, monkeypatch, capsys)
-    made.config.write_text(made.config.read_text() + MORE + OTHER_SESSION)
-    assert made.run("enable", "dev", "--yes").code == 0
+    terminal.add(MORE + OTHER_SESSION)
+    assert terminal.run("enable", "dev", "--yes").code == 0
     program = tmp_path / "bin" / "aws"
     program.parent.mkdir()
     program.write_text(AWS)
     program.chmod(0o700)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    return made
+    return terminal
 
 
 def aws_got(result: Result) -> list[str] | None:

@@ -7,18 +7,13 @@ import subprocess
 
 import pytest
 
-from credhelper.paths import Paths
-from credhelper.standin import StandIn
 from tests.cli.terminal import Terminal
 
 
 @pytest.fixture
-def terminal(
-    standin: StandIn, paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Terminal:
-    made = Terminal.open(standin, paths, monkeypatch, capsys)
-    assert made.run("enable", "dev", "--yes").code == 0
-    return made
+def terminal(terminal: Terminal) -> Terminal:
+    assert terminal.run("enable", "dev", "--yes").code == 0
+    return terminal
 
 
 def aws(program: str, *arguments: str) -> int:

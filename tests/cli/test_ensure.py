@@ -18,20 +18,11 @@ import pytest
 from credhelper import board
 from credhelper.agent import Agent
 from credhelper.cli import ensure
-from credhelper.paths import Paths
-from credhelper.standin import StandIn, write_browser_script
-from tests.cli.terminal import COMMAND, Terminal, environment, spawn_for_hook
+from credhelper.standin import write_browser_script
+from tests.cli.terminal import CHAINED, COMMAND, KEYS, LOST, Terminal, environment, spawn_for_hook
 from tests.waiting import wait_until
 
-MORE = """
-[profile keys]
-aws_access_key_id = AKIAEXAMPLE
-aws_secret_access_key = made-up
-
-[profile chained]
-role_arn = arn:aws:iam::123456789012:role/deploy
-source_profile = dev
-
+MORE = f"""{KEYS}{CHAINED}{LOST}
 [profile circle]
 role_arn = arn:aws:iam::123456789012:role/deploy
 source_profile = circle-too
@@ -39,21 +30,12 @@ source_profile = circle-too
 [profile circle-too]
 role_arn = arn:aws:iam::123456789012:role/deploy
 source_profile = circle
-
-[profile lost]
-sso_session = gone
-sso_account_id = 100000000001
-sso_role_name = AWSReadOnlyAccess
 """
 
 
 @pytest.fixture
-def terminal(
-    standin: StandIn, paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Terminal:
-    made = Terminal.open(standin, paths, monkeypatch, capsys)
-    made.config.write_text(made.config.read_text() + MORE)
-    return made
+def terminal(terminal: Terminal) -> Terminal:
+    return terminal.add(MORE)
 
 
 def finish(child: pexpect.spawn[str]) -> tuple[int | None, str]:

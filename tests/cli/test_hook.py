@@ -425,3 +425,20 @@ def test_where_the_command_has_gone_tools_run_as_before(shell: str, home: Path, 
         screen = terminal.wait_for("ready")
         assert "aws ran: s3 ls" in screen
         assert "no/such" not in screen
+
+
+@pytest.mark.parametrize("shell", list(ASK))
+def test_where_the_command_has_moved_the_one_on_the_path_serves(shell: str, home: Path, paths: Paths) -> None:
+    (home / ".zshrc").touch()
+    run(shell, "--install", "--yes")
+    installed = shell_files.installed_file(paths, shell)
+    installed.write_bytes(installed.read_bytes().replace(shell_files.own_command().encode(), b"/no/such/credhelper"))
+    moved = home / "bin" / "credhelper"
+    moved.parent.mkdir()
+    moved.write_text('#!/bin/sh\necho "moved: $*"\n')
+    moved.chmod(0o755)
+    with new_shell(shell, home, f"{moved.parent}:/usr/bin:/bin") as terminal:
+        terminal.type(f"credhelper hook {shell} --install; echo rea''dy\r")
+        screen = terminal.wait_for("ready")
+        assert f"moved: hook {shell} --install" in screen
+        assert "no/such" not in screen

@@ -30,7 +30,7 @@ from credhelper.dates import format_date
 from credhelper.errors import DaemonUnavailable, LoginNeeded
 from credhelper.model import Network
 from credhelper.paths import Paths
-from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, Fault, StandIn, write_browser_script
+from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, Fault, write_browser_script
 from credhelper.standin.browser import visit
 from tests.aws.login.conftest import Time
 from tests.aws.login.people import redirect_address
@@ -40,13 +40,6 @@ from tests.support import Processes
 from tests.waiting import wait_until
 
 PAST = "2020-01-01T00:00:00Z"
-
-
-@pytest.fixture
-def terminal(
-    standin: StandIn, paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Terminal:
-    return Terminal.open(standin, paths, monkeypatch, capsys)
 
 
 @pytest.fixture

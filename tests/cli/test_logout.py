@@ -19,20 +19,17 @@ from credhelper.aws.tokens import parse_token
 from credhelper.errors import UpstreamError
 from credhelper.model import Endpoints, Profile, Session
 from credhelper.paths import Paths
-from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, Fault, StandIn
+from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, Fault
 from tests.aws.test_readable import OBSTACLES
 from tests.cli.terminal import OTHER_SESSION, Terminal
 
 
 @pytest.fixture
-def terminal(
-    standin: StandIn, paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Terminal:
-    made = Terminal.open(standin, paths, monkeypatch, capsys)
+def terminal(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     # A token goes to the endpoints recorded at its login and never to those of the environment.
-    for name in standin.environment:
+    for name in terminal.standin.environment:
         monkeypatch.delenv(name)
-    return made
+    return terminal
 
 
 def record(terminal: Terminal, key: str = "corp") -> LoginRecords:

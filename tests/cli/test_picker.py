@@ -15,16 +15,10 @@ from credhelper import board
 from credhelper.agent import Agent
 from credhelper.aws.choices import Choices
 from credhelper.cli.picker import lines_of, rows_of
-from credhelper.paths import Paths
-from credhelper.standin import StandIn
-from tests.cli.terminal import COMMAND, Terminal, environment
+from tests.cli.terminal import COMMAND, KEYS, Terminal, environment
 from tests.shells import terminal as shells
 
-MORE = """
-[profile keys]
-aws_access_key_id = AKIAEXAMPLE
-aws_secret_access_key = made-up
-
+MORE = f"""{KEYS}
 [profile chained]
 role_arn = arn:aws:iam::123456789012:role/some/path/deploy
 source_profile = dev
@@ -36,12 +30,8 @@ ENTER, DOWN, ESCAPE = "\r", "\x1b[B", "\x1b"
 
 
 @pytest.fixture
-def terminal(
-    standin: StandIn, paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Terminal:
-    made = Terminal.open(standin, paths, monkeypatch, capsys)
-    made.config.write_text(made.config.read_text() + MORE)
-    return made
+def terminal(terminal: Terminal) -> Terminal:
+    return terminal.add(MORE)
 
 
 class Picking:

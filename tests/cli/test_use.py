@@ -12,38 +12,20 @@ import pytest
 
 from credhelper import board
 from credhelper.agent import Agent
-from credhelper.paths import Paths
-from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, StandIn, write_browser_script
-from tests.cli.terminal import COMMAND, Terminal, environment, spawn_for_hook
+from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, write_browser_script
+from tests.cli.terminal import CHAINED, COMMAND, KEYS, LOST, Terminal, environment, spawn_for_hook
 from tests.waiting import wait_until
 
 ODD = 'two words "quoted" $(touch x) `y` 名前'
-MORE = f"""
-[profile keys]
-aws_access_key_id = AKIAEXAMPLE
-aws_secret_access_key = made-up
-
-[profile chained]
-role_arn = arn:aws:iam::123456789012:role/deploy
-source_profile = dev
-
-[profile lost]
-sso_session = gone
-sso_account_id = 100000000001
-sso_role_name = AWSReadOnlyAccess
-
+MORE = f"""{KEYS}{CHAINED}{LOST}
 [profile '{ODD}']
 region = eu-west-1
 """
 
 
 @pytest.fixture
-def terminal(
-    standin: StandIn, paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Terminal:
-    made = Terminal.open(standin, paths, monkeypatch, capsys)
-    made.config.write_text(made.config.read_text() + MORE)
-    return made
+def terminal(terminal: Terminal) -> Terminal:
+    return terminal.add(MORE)
 
 
 def finish(child: pexpect.spawn[str]) -> int | None:

@@ -8,19 +8,11 @@ import os
 import pytest
 
 from credhelper.cli.whoami import Identity, identity_of
-from credhelper.paths import Paths
-from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, Fault, StandIn
+from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, Fault
 from tests.aws.test_readable import OBSTACLES
 from tests.cli.terminal import Terminal
 
 ARN = "arn:aws:sts::100000000001:assumed-role/AWSReservedSSO_AWSReadOnlyAccess_"
-
-
-@pytest.fixture
-def terminal(
-    standin: StandIn, paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Terminal:
-    return Terminal.open(standin, paths, monkeypatch, capsys)
 
 
 def helper(terminal: Terminal, script: str) -> None:
