@@ -13,6 +13,7 @@ from typing import Any
 
 from credhelper import client
 from credhelper.errors import CredhelperError, DaemonUnavailable, LoginNeeded
+from credhelper.model import Session
 from credhelper.paths import Paths
 
 
@@ -70,6 +71,13 @@ class Agent:
         if not isinstance(document, dict):
             raise DaemonUnavailable("the daemon's answer makes no sense", "Run `credhelper daemon restart`")
         return document
+
+    def known_of(self, session: Session, timeout: float = 5.0) -> dict[str, Any] | None:
+        """What `status` says of one session; None where the daemon does not know it. Raises as `status` does."""
+        for entry in self.status(timeout)["sessions"]:
+            if (entry["name"], entry["start_url"]) == (session.name, session.start_url):
+                return dict(entry)
+        return None
 
     def listening_process(self) -> int | None:
         """The process id of the daemon whose socket it is, told by the kernel: it need not answer, and may hang.

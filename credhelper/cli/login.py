@@ -213,11 +213,8 @@ class Login:
         if not self._daemon:
             return False
         with contextlib.suppress(CredhelperError):
-            return any(
-                session["state"] in states
-                for session in self._desk.agent.status()["sessions"]
-                if (session["name"], session["start_url"]) == (self._session.name, self._session.start_url)
-            )
+            known = self._desk.agent.known_of(self._session)
+            return known is not None and known["state"] in states
         return False
 
     def _renewed(self, found: Found | None) -> Found | None:

@@ -60,14 +60,7 @@ def _known(agent: Agent, session: Session) -> dict[str, Any] | None:
     """What the daemon says of the session, after a renewal that is due; None where it does not know it."""
     deadline = time.monotonic() + _RENEWS_WITHIN
     while True:
-        known = next(
-            (
-                entry
-                for entry in agent.status(_ANSWERS_WITHIN)["sessions"]
-                if (entry["name"], entry["start_url"]) == (session.name, session.start_url)
-            ),
-            None,
-        )
+        known = agent.known_of(session, _ANSWERS_WITHIN)
         if known is None or known["state"] != "renewing" or time.monotonic() > deadline:
             return known
         time.sleep(_PAUSE)
