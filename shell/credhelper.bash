@@ -18,7 +18,8 @@ if \shopt -q expand_aliases; then __credhelper_aliases=-s; fi
 \shopt -u expand_aliases
 
 __credhelper_command='@CREDHELPER@'
-case $__credhelper_command in @*) __credhelper_command=credhelper ;; esac
+# Where it has moved since, or in a checkout, the one on the PATH.
+if [[ $__credhelper_command != /* || ! -x $__credhelper_command ]]; then __credhelper_command=credhelper; fi
 
 credhelper() {
     case ${1-} in

@@ -12,7 +12,8 @@
 # no process is started before a prompt. No universal variable is written.
 
 set -g __credhelper_command '@CREDHELPER@'
-string match -q '@*' -- $__credhelper_command; and set -g __credhelper_command credhelper
+# Where it has moved since, or in a checkout, the one on the PATH.
+string match -q '/*' -- $__credhelper_command; and test -x $__credhelper_command; or set -g __credhelper_command credhelper
 
 function credhelper --description 'Stay logged in to AWS'
     if contains -- "$argv[1]" use

@@ -275,7 +275,8 @@ function __credhelper_start {
   \builtin emulate -L zsh -o extended_glob -o no_aliases
   \builtin local REPLY name again=${+__credhelper_codes} encoded='([A-Za-z0-9._-]|+[0-9A-F][0-9A-F])##'
   \builtin local tools=${CREDHELPER_COMMANDS-aws cdk terraform tofu sam pulumi eksctl}
-  if [[ $__credhelper_command == '@'* ]]; then __credhelper_command=credhelper; fi
+  # Where it has moved since, or in a checkout, the one on the PATH.
+  if [[ $__credhelper_command != /* || ! -x $__credhelper_command ]]; then __credhelper_command=credhelper; fi
   [[ -o interactive ]] || \builtin return 0 # a script gets no more than `credhelper`
   \builtin typeset -ga __credhelper_tools precmd_functions
   \builtin typeset -gA __credhelper_codes __credhelper_alive __credhelper_warned
