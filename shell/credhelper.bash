@@ -100,6 +100,20 @@ __credhelper_make_harmless() {
     __credhelper_harmless=${__credhelper_harmless//[$__credhelper_marks$2]/?}
 }
 
+# Sets __credhelper_profile to the profile of the environment. A variable that is not exported is in none, as far as this
+# bash can tell: from 4.4.
+__credhelper_current() {
+    local name
+    __credhelper_profile=default
+    for name in AWS_PROFILE AWS_DEFAULT_PROFILE; do
+        if [[ -n ${!name-} ]] &&
+            { ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)) || [[ ${!name@a} == *x* ]]; }; then
+            __credhelper_profile=${!name}
+            return 0
+        fi
+    done
+}
+
 # Sets __credhelper_folder to the board's folder of this environment's AWS config, and __credhelper_file to the entry of
 # a profile in it; to nothing where there can be none. Keeps the last answer.
 __credhelper_find() {
@@ -168,11 +182,11 @@ __credhelper_quietly() {
 }
 
 __credhelper_show() {
-    local profile=${AWS_PROFILE:-${AWS_DEFAULT_PROFILE:-default}} left time='' colour=''
-    local state='' ends='' login='' shown='' session=''
+    local left time='' colour='' state='' ends='' login='' shown='' session=''
+    __credhelper_current
     CREDHELPER_TEXT=
     CREDHELPER_SEGMENT=
-    if __credhelper_look "$profile"; then
+    if __credhelper_look "$__credhelper_profile"; then
         __credhelper_clock
         left=$((shown - __credhelper_now))
         if [[ $login == yes || ($login == soon && $ends -le $__credhelper_now) ]]; then
@@ -198,7 +212,7 @@ __credhelper_show() {
             fi
         fi
         # Without what PS1 would obey either: the variable may well stand in double quotes there.
-        __credhelper_make_harmless "$profile" '\\$`'
+        __credhelper_make_harmless "$__credhelper_profile" '\\$`'
         CREDHELPER_TEXT=$__credhelper_harmless$time
         CREDHELPER_SEGMENT=$CREDHELPER_TEXT
         if [[ -n $colour && -z ${NO_COLOR-} ]]; then
@@ -270,7 +284,8 @@ __credhelper_before() {
     esac
     if [[ -z $profile ]]; then
         if [[ -n ${AWS_ACCESS_KEY_ID-} ]]; then return 0; fi # it wins over any profile of the environment
-        profile=${AWS_PROFILE:-${AWS_DEFAULT_PROFILE:-default}}
+        __credhelper_current
+        profile=$__credhelper_profile
     fi
     if __credhelper_look "$profile"; then
         if [[ $login != yes ]]; then

@@ -24,16 +24,16 @@ function credhelper --description 'Stay logged in to AWS'
 end
 
 function __credhelper_use
-    if contains -- --help $argv; or contains -- -h $argv
+    if contains -- --help $argv; or contains -- -h $argv; or contains -- --print $argv
         command $__credhelper_command use $argv
         return
     end
-    if contains -- "$argv" -
+    if contains -- "$argv[-1]" -; and not contains -- -- $argv
         if not set -q __credhelper_previous
             echo 'credhelper: no other profile was in use in this shell. Run: credhelper use NAME' >&2
             return 1
         end
-        set argv -- $__credhelper_previous
+        set argv $argv[1..-2] -- $__credhelper_previous
     end
     # In a command substitution the program would not have the terminal for itself.
     set -l name
@@ -86,11 +86,11 @@ function __credhelper_harmless
     or set -g __credhelper_plain (string replace -ar '[\p{C}\p{Zl}\p{Zp}]' '?' -- $argv[1])
 end
 
-# Sets __credhelper_profile to the profile of this environment.
+# Sets __credhelper_profile to the profile of this environment, in which a variable is only if it is exported.
 function __credhelper_current
     set -g __credhelper_profile default
-    test -n "$AWS_DEFAULT_PROFILE"; and set -g __credhelper_profile "$AWS_DEFAULT_PROFILE"
-    test -n "$AWS_PROFILE"; and set -g __credhelper_profile "$AWS_PROFILE"
+    test -n "$AWS_DEFAULT_PROFILE"; and set -qx AWS_DEFAULT_PROFILE; and set -g __credhelper_profile "$AWS_DEFAULT_PROFILE"
+    test -n "$AWS_PROFILE"; and set -qx AWS_PROFILE; and set -g __credhelper_profile "$AWS_PROFILE"
 end
 
 # Sets __credhelper_folder to the folder of this environment's AWS config, and __credhelper_file to a profile's entry in
@@ -305,7 +305,9 @@ function __credhelper_sort
             case --profile
                 set __credhelper_given $word
                 set before
-            case --region --output --query --endpoint-url --ca-bundle --color --cli-{read,connect}-timeout
+            case --
+                # What follows is no option.
+            case --region --output --query --endpoint-url --ca-bundle --color '--cli-*-timeout' '--cli-*-format'
                 set before
             case '*'
                 set before $word

@@ -40,6 +40,13 @@ function __credhelper_read {
   { \builtin read -r -k "$2" -u 0 REPLY <"$1" || : ; } 2>/dev/null
 }
 
+# REPLY becomes the profile of the environment, in which a variable is only if it is exported.
+function __credhelper_current {
+  REPLY=default
+  if [[ -n ${AWS_DEFAULT_PROFILE-} && ${(t)AWS_DEFAULT_PROFILE} == *export* ]]; then REPLY=$AWS_DEFAULT_PROFILE; fi
+  if [[ -n ${AWS_PROFILE-} && ${(t)AWS_PROFILE} == *export* ]]; then REPLY=$AWS_PROFILE; fi
+}
+
 # What the board says of the profile $1. `reply` becomes one of
 #   line STATE ENDS LOGIN SHOWN SESSION    what the daemon last wrote of its session
 #   none                                   the profile uses no session
@@ -128,7 +135,7 @@ function __credhelper_check {
   __credhelper_really=("$@")
   if [[ ! -t 0 || ! -t 2 ]]; then \builtin return 0; fi
   if ! \builtin whence -p -- "$1" "$__credhelper_command" >/dev/null; then \builtin return 0; fi
-  \builtin local tool=$1 profile= clock='%D{%s}'
+  \builtin local REPLY tool=$1 profile= clock='%D{%s}'
   \builtin local -a plain rest reply
   \builtin shift
   while (( $# )); do
@@ -153,7 +160,8 @@ function __credhelper_check {
   esac
   if [[ -z $profile ]]; then
     if [[ -n ${AWS_ACCESS_KEY_ID-} ]]; then \builtin return 0; fi
-    profile=${AWS_PROFILE:-${AWS_DEFAULT_PROFILE:-default}}
+    __credhelper_current
+    profile=$REPLY
   fi
   __credhelper_look "$profile"
   if [[ $reply[1] == none ]]; then \builtin return 0; fi
@@ -167,12 +175,14 @@ function __credhelper_check {
 function __credhelper_precmd {
   \builtin emulate -L zsh -o extended_glob +x
   \builtin trap - DEBUG ZERR
-  \builtin local REPLY left now clock='%D{%s}' bang='%D{!}' profile=${AWS_PROFILE:-${AWS_DEFAULT_PROFILE:-default}}
+  \builtin local REPLY left now clock='%D{%s}' bang='%D{!}' profile
   \builtin local -a reply
   \builtin typeset -g CREDHELPER_TEXT= CREDHELPER_SEGMENT=
   \builtin typeset -g __credhelper_level=OK __credhelper_tint= __credhelper_escaped=
   now=${(%)clock}
   __credhelper_register
+  __credhelper_current
+  profile=$REPLY
   __credhelper_look "$profile"
   if [[ $reply[1] != line ]]; then \builtin return 0; fi
   \builtin local ends=$reply[3] login=$reply[4] shown=$reply[5] session=$reply[6]

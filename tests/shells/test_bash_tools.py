@@ -105,6 +105,23 @@ def test_for_whom_a_login_is_asked(over: World, mode: str) -> None:
 
 
 @modes
+def test_a_variable_that_is_not_exported_names_no_profile(over: World, mode: str) -> None:
+    """No program hears of it, and a prompt that showed it would speak of another account than the next command's."""
+    with Bash(over, mode) as terminal:
+        for line, shown in (
+            ("AWS_PROFILE=live", "default expired"),
+            ("AWS_DEFAULT_PROFILE=live", "default expired"),
+            ("export AWS_DEFAULT_PROFILE", "live"),
+            ("export AWS_PROFILE=dev", "dev expired"),
+        ):
+            assert terminal.run(line) == QUIET
+            assert terminal.run('echo "$CREDHELPER_TEXT"') == Output(f"{shown}\n", 0)
+        terminal.run("export -n AWS_PROFILE AWS_DEFAULT_PROFILE")
+        assert terminal.run("aws s3 ls") == QUIET
+    assert over.lines == ["credhelper ensure --profile default", "aws s3 ls"]
+
+
+@modes
 def test_arguments_arrive_as_they_were_typed(over: World, mode: str) -> None:
     with Bash(over, mode) as terminal:
         terminal.run("AWS_PROFILE=plain aws s3 '' 'a b' \"it's\" '*' '$(id)' --x=$'\\n' -- -- --profile 'p q'")

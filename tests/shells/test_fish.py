@@ -138,10 +138,13 @@ def test_use_has_the_terminal(world: World) -> None:
         assert fish.run("echo $AWS_PROFILE") == Output("chosen one\n", 0)
 
 
-@pytest.mark.parametrize(("body", "code"), [("trap 'exit 130' INT; sleep 60 >&2 & wait", 130), ("exec sleep 60", 1)])
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [("trap 'exit 130' INT; echo waiting >&2; sleep 60 >&2 & wait", 130), ("echo waiting >&2; exec sleep 60", 1)],
+)
 def test_ctrl_c_calls_use_off(world: World, body: str, code: int) -> None:
     """A program that ends with 130, and one that the signal kills: fish then ends the function at once."""
-    world.program("credhelper", f"echo waiting >&2; {body}")
+    world.program("credhelper", body)
     with Fish(world, env={"AWS_PROFILE": "corp-admin"}) as fish:
         fish.type("credhelper use other\r")
         fish.wait_for("waiting")

@@ -303,11 +303,13 @@ def test_a_command_in_a_script_of_functions(sessions: World) -> None:
 # --- signals, jobs, pipes -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ends", ["exec sleep 60", "trap 'exit 130' INT; sleep 60 & wait"])
+@pytest.mark.parametrize(
+    "ends", ["echo waiting{}; exec sleep 60", "trap 'exit 130' INT; echo waiting{}; sleep 60 & wait"]
+)
 @pytest.mark.parametrize("line", ["aws s3 ls; echo after", "while true; aws s3 ls; end", "aws s3 ls | cat"])
 def test_ctrl_c_gives_up_on_both(sessions: World, line: str, ends: str) -> None:
     """The program ends with 130, or dies of the signal."""
-    sessions.credhelper(ensure=f"echo waiting >&2; {ends}")
+    sessions.credhelper(ensure=ends.format(" >&2"))
     with Fish(sessions, env=LOGGED_OUT) as fish:
         fish.type(f"{line}\r")
         fish.wait_for("waiting")
@@ -319,12 +321,14 @@ def test_ctrl_c_gives_up_on_both(sessions: World, line: str, ends: str) -> None:
     assert sessions.lines == ["credhelper ensure --profile out"]
 
 
-@pytest.mark.parametrize("ends", ["exec sleep 60", "trap 'exit 130' INT; sleep 60 & wait"])
+@pytest.mark.parametrize(
+    "ends", ["echo waiting{}; exec sleep 60", "trap 'exit 130' INT; echo waiting{}; sleep 60 & wait"]
+)
 @pytest.mark.parametrize(
     "line", ["{}; echo after", "while true; {}; end", "{} | cat; echo after", "deploy; echo after"]
 )
 def test_ctrl_c_during_the_command_ends_the_line(sessions: World, ends: str, line: str) -> None:
-    sessions.program("aws", f"echo waiting; {ends}")
+    sessions.program("aws", ends.format(""))
     with Fish(sessions, after="function deploy; aws s3 ls; echo after; end", env=LOGGED_OUT) as fish:
         fish.type(line.format("aws s3 ls") + "\r")
         fish.wait_for("waiting")

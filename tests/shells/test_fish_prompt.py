@@ -113,6 +113,7 @@ def test_which_profile_is_shown(world: World) -> None:
     with Fish(world) as fish:
         for line, shown in [
             ("", "default"),
+            ("set -g AWS_DEFAULT_PROFILE one; set -g AWS_PROFILE two", "default"),
             ("set -gx AWS_DEFAULT_PROFILE one", "one"),
             ("set -gx AWS_PROFILE two", "two"),
             ("set -gx AWS_PROFILE ''", "one"),

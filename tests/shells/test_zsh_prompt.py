@@ -56,7 +56,7 @@ def test_the_segment(zsh: Zsh, world: World, session: dict[str, object], segment
         )
         plain = segment.removeprefix("%F{yellow}").removeprefix("%F{red}").removesuffix("%f")
         assert terminal.run("print -r -- $CREDHELPER_SEGMENT,$CREDHELPER_TEXT; unset AWS_PROFILE").text == ",\n"
-        assert terminal.run("print -r -- $CREDHELPER_SEGMENT; AWS_PROFILE=corp-admin").text == "\n"
+        assert terminal.run("print -r -- $CREDHELPER_SEGMENT; export AWS_PROFILE=corp-admin").text == "\n"
         assert terminal.run("print -r -- $CREDHELPER_SEGMENT,$CREDHELPER_TEXT").text == f"{plain},{plain}\n"
 
 

@@ -197,6 +197,23 @@ def test_what_runs_at_once_and_what_asks_first(zsh: Zsh, world: World) -> None:
             assert len(world.calls) == 2, line
 
 
+def test_a_variable_that_is_not_exported_names_no_profile(zsh: Zsh, world: World) -> None:
+    world.profile("default")
+    with zsh.start() as terminal:
+        terminal.prompt()
+        for line, shown in (
+            ("AWS_PROFILE=corp-admin AWS_DEFAULT_PROFILE=corp-dev", "default"),
+            ("export AWS_DEFAULT_PROFILE", "corp-dev"),
+            ("export AWS_PROFILE", "corp-admin"),
+        ):
+            assert terminal.run(line) == Output("", 0)
+            assert terminal.run("print $CREDHELPER_TEXT") == Output(f"{shown}\n", 0)
+        world.session(left=-1, login="yes")
+        terminal.run("typeset +x AWS_PROFILE")
+        assert terminal.run("aws s3 ls") == Output("", 0)
+    assert world.lines == [f"{_ENSURE} corp-dev", "aws s3 ls"]
+
+
 def test_another_config_file_and_profiles_of_odd_names(zsh: Zsh, world: World) -> None:
     config = world.home / "my é" / "config"
     world.profile("a b", config=encode_name(str(config)))
