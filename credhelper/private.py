@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
 from credhelper.errors import CredhelperError
@@ -19,6 +19,7 @@ from credhelper.errors import CredhelperError
 NEW = "~new-"
 # An older one was left by a writer that was killed.
 _MADE_WITHIN = 60.0
+_TRIES = 10
 
 
 @contextlib.contextmanager
@@ -75,7 +76,8 @@ def put_file(at: int, name: str, data: bytes, date: int | None = None) -> None:
 
     Raises OSError; what was there is then as it was.
     """
-    with _new_name(at) as new:
+
+    def make(new: str) -> None:
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=at)
         with open(fd, "wb") as file:
             file.write(data)
@@ -83,7 +85,8 @@ def put_file(at: int, name: str, data: bytes, date: int | None = None) -> None:
             if date is not None:
                 with contextlib.suppress(OSError, OverflowError):  # a file system that has no such dates
                     os.utime(fd, (date, date))
-        _rename(at, new, name)
+
+    _put(at, name, make)
 
 
 def put_link(at: int, name: str, target: str) -> bool:
@@ -98,10 +101,25 @@ def put_link(at: int, name: str, target: str) -> bool:
     except OSError as error:
         if error.errno != errno.EINVAL:  # not a link
             raise
-    with _new_name(at) as new:
-        os.symlink(target, new, dir_fd=at)
-        _rename(at, new, name)
+    _put(at, name, lambda new: os.symlink(target, new, dir_fd=at))
     return True
+
+
+def _put(at: int, name: str, make: Callable[[str], None]) -> None:
+    """Let `make` put something under a name that is given to nothing else, then move it to `name` in one step."""
+    for more_tries in reversed(range(_TRIES)):
+        new = f"{NEW}{os.getpid()}-{os.urandom(6).hex()}"  # in each container of one home the process may be the same
+        try:
+            make(new)
+            _rename(at, new, name)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.unlink(new, dir_fd=at)
+            # Another host's daemon may have swept it away.
+            if not (more_tries and isinstance(error, FileNotFoundError)):
+                raise
+        else:
+            return
 
 
 def _rename(at: int, new: str, name: str) -> None:
@@ -110,20 +128,6 @@ def _rename(at: int, new: str, name: str) -> None:
     except IsADirectoryError:
         _remove_folder(at, name)
         os.rename(new, name, src_dir_fd=at, dst_dir_fd=at)
-
-
-@contextlib.contextmanager
-def _new_name(at: int) -> Iterator[str]:
-    """A name that is free, and is so again where what it was given to has not been renamed."""
-    new = f"{NEW}{os.getpid()}"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(new, dir_fd=at)
-    try:
-        yield new
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(new, dir_fd=at)
-        raise
 
 
 def sweep(at: int, wanted: Container[str], *, only_new: bool = False) -> bool:

@@ -9,6 +9,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -510,6 +511,32 @@ def test_a_full_disk_leaves_what_is_there(paths: Paths, monkeypatch: pytest.Monk
         assert said(paths) == before
     assert writer.write(more)
     assert len(profile_names(paths, {})) == 100
+
+
+def test_two_writers_of_one_home_leave_no_half_line_and_no_error(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Daemons of two containers may even be the same process number."""
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    Board(paths).write(CONTENT)
+    line, lines = board.folder(paths) / "session" / "corp", set[bytes]()
+
+    def write(more: int) -> None:
+        writer = Board(paths)
+        for step in range(400):
+            # Each takes away what the other says of profiles.
+            writer.write(
+                Content(
+                    {"corp": Entry("corp", "active", "no", SOON + 2 * step + more)}, {"default": {f"{more}": "corp"}}
+                )
+            )
+
+    with ThreadPoolExecutor(2) as pool:
+        writers = [pool.submit(write, more) for more in (0, 1)]
+        while not all(writer.done() for writer in writers):
+            lines.add(line.read_bytes())
+        assert [writer.result() for writer in writers] == [None, None]
+    assert all(Entry.parse(found).session == "corp" for found in lines)
 
 
 # --- the profile of new shells --------------------------------------------------------------------------------------
