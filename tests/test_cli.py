@@ -147,6 +147,9 @@ def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("stauts") == 2
     assert "Did you mean 'status'?" in capsys.readouterr().err
     assert exit_code("--nonsense") == 2
+    capsys.readouterr()
+    assert exit_code("hook") == 2
+    assert "\n    zsh,\n" in capsys.readouterr().err
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

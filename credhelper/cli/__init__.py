@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
-        tell(paragraph(shown.getvalue().rstrip("\n")))
+        tell(paragraph(shown.getvalue().rstrip("\n").expandtabs(4)))
         code = errors.EXIT_USAGE if isinstance(error, click.UsageError) else errors.EXIT_FAILURE
     except BrokenPipeError:
         _discard(sys.stdout)  # the reader (`head`, a pager) has seen enough

@@ -163,7 +163,8 @@ def _agreed(changes: list[_Change], question: str, *, dry_run: bool, yes: bool) 
     if dry_run:
         return True
     if not is_terminal():
-        raise CredhelperError("there is no terminal to ask on, and nothing was written", "Say --yes")
+        remedy = "Run it again in a terminal" if edited else "Say --yes"
+        raise CredhelperError("there is no terminal to ask on, and nothing was written", remedy)
     if click.confirm(f"{question} {_listed(changes)}?", default=not edited):
         return True
     click.echo("Nothing was written.")

@@ -214,6 +214,17 @@ def test_half_a_block_is_refused_with_its_line(bashrc: Path, option: str) -> Non
     assert bashrc.read_bytes() == half
 
 
+@pytest.mark.parametrize(("comment", "remedy"), [(b"", "Say --yes"), (b"# mine\n", "Run it again in a terminal")])
+def test_what_to_do_where_nobody_can_be_asked(bashrc: Path, comment: bytes, remedy: str) -> None:
+    run("bash", "--install", "--yes")
+    edited = bashrc.read_bytes().replace(b"\nif", b"\n" + comment + b"if")
+    bashrc.write_bytes(edited)
+    with pytest.raises(CredhelperError, match="no terminal") as caught:
+        run("bash", "--uninstall")
+    assert caught.value.remedy == remedy
+    assert bashrc.read_bytes() == edited
+
+
 @pytest.mark.parametrize("option", ["--install", "--uninstall"])
 @pytest.mark.usefixtures("terminal")
 def test_an_edited_block_goes_only_when_a_person_says_so(bashrc: Path, option: str) -> None:
