@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.shells.world import Forks, World
+from tests.shells.zsh import Zsh
 
 
 @pytest.fixture
@@ -19,3 +20,24 @@ def world(home: Path) -> World:
 def forks(tmp_path: Path) -> Forks:
     """Counts the processes of a shell."""
     return Forks(tmp_path / "strace")
+
+
+@pytest.fixture
+def corp(world: World) -> World:
+    """A session that lives, profile `dev` that uses it, profile `other` that uses none."""
+    world.credhelper()
+    world.session()
+    world.profile("dev")
+    world.profile("other", None)
+    return world
+
+
+@pytest.fixture
+def zsh(world: World, tmp_path: Path) -> Zsh:
+    """A zsh in a folder of its own, and two profiles of one living session."""
+    for name in ("corp-admin", "corp-dev"):
+        world.profile(name)
+    world.profile("keys", None)
+    world.session()
+    world.credhelper()
+    return Zsh(world, tmp_path)

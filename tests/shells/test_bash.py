@@ -14,16 +14,6 @@ QUIET = Output("", 0)
 modes = pytest.mark.parametrize("mode", MODES)
 
 
-@pytest.fixture
-def corp(world: World) -> World:
-    """A session that lives, profile `dev` that uses it, profile `other` that uses none."""
-    world.credhelper()
-    world.session()
-    world.profile("dev")
-    world.profile("other", None)
-    return world
-
-
 def shown(terminal: Terminal) -> str:
     return terminal.run('printf %s "$CREDHELPER_TEXT"').text
 

@@ -23,16 +23,6 @@ LOOK = 'printf %s "$CREDHELPER_SEGMENT"'
 modes = pytest.mark.parametrize("mode", MODES)
 
 
-@pytest.fixture
-def corp(world: World) -> World:
-    """A session that lives, profile `dev` that uses it, profile `other` that uses none."""
-    world.credhelper()
-    world.session()
-    world.profile("dev")
-    world.profile("other", None)
-    return world
-
-
 # --- the segment ----------------------------------------------------------------------------------------------------
 
 # Seconds left; the kind; seconds until what is shown; the text; the colour.

@@ -38,16 +38,6 @@ SHOW = 'printf %s "$CREDHELPER_TEXT"'
 modes = pytest.mark.parametrize("mode", MODES)
 
 
-@pytest.fixture
-def corp(world: World) -> World:
-    """A session that lives, profile `dev` that uses it, profile `other` that uses none."""
-    world.credhelper()
-    world.session()
-    world.profile("dev")
-    world.profile("other", None)
-    return world
-
-
 @modes
 def test_use_exports_the_profile(corp: World, mode: str) -> None:
     with Bash(corp, mode, env={"AWS_DEFAULT_PROFILE": "x"}) as terminal:

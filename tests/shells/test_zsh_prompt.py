@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -14,17 +13,6 @@ from tests.shells.world import HOUR, Forks, World
 from tests.shells.zsh import Zsh
 
 pytestmark = pytest.mark.skipif(shutil.which("zsh") is None, reason="no zsh on this machine")
-
-
-@pytest.fixture
-def zsh(world: World, tmp_path: Path) -> Zsh:
-    """A zsh in a folder of its own, and two profiles of one living session."""
-    for name in ("corp-admin", "corp-dev"):
-        world.profile(name)
-    world.profile("keys", None)
-    world.session()
-    world.credhelper()
-    return Zsh(world, tmp_path)
 
 
 # --- the prompt -----------------------------------------------------------------------------------------------------
