@@ -134,7 +134,7 @@ end
 
 # What that says: __credhelper_state, _login (yes, soon, no), _ends and _session, which the match sets; and
 # __credhelper_left, in seconds from now: until the end, until what a prompt shows, that in hours and minutes; then the file's
-# ages at which each of the two says something else. False for garbage.
+# ages at which each of the two says something else, and in a minute. False for garbage.
 set -g __credhelper_state
 set -g __credhelper_login
 set -g __credhelper_ends
@@ -149,7 +149,8 @@ function __credhelper_understand
         math --scale=0 "$left / 3600"
         math --scale=0 "$left % 3600 / 60"
         math "$__credhelper_ends - $__credhelper_age[2]"
-        math "$__credhelper_age[1] + 1 + $left % 60")
+        math "$__credhelper_age[1] + 1 + $left % 60"
+        math "$__credhelper_age[1] + 60")
 end
 
 # --- the prompt ---------------------------------------------------------------------------------------------------
@@ -157,6 +158,14 @@ end
 function __credhelper_refresh --on-event fish_prompt
     contains -- "$CREDHELPER_COMMANDS" "$__credhelper_guarded"; or __credhelper_guard $CREDHELPER_COMMANDS
     __credhelper_current
+    __credhelper_find $__credhelper_profile
+    # What was drawn within the last minute from a file of this date still holds.
+    if set -q __credhelper_dated[1]; and contains -- "$__credhelper_file" $__credhelper_dated[1]
+        set -l age (builtin path mtime --relative $__credhelper_file; builtin path mtime $__credhelper_file)
+        contains -- "$age[2]" $__credhelper_dated[2]
+        and test $age[1] -ge $__credhelper_valid[1] -a $age[1] -lt $__credhelper_valid[2]
+        and return
+    end
     if __credhelper_read $__credhelper_profile
         # The same line within the same minute shows the same.
         contains -- "$__credhelper_line" "$__credhelper_drawn"
@@ -168,6 +177,7 @@ function __credhelper_refresh --on-event fish_prompt
         end
     end
     set -g __credhelper_drawn
+    set -g __credhelper_dated
     set -g CREDHELPER_TEXT
     set -g CREDHELPER_SEGMENT
 end
@@ -175,11 +185,11 @@ end
 function __credhelper_draw
     set -g __credhelper_drawn $__credhelper_line
     set -g __credhelper_colour
-    set -l until 99999999999
+    set -l until $__credhelper_left[7]
     set -l time
     if test $__credhelper_login != yes -a $__credhelper_left[1] -gt 0
         set -g __credhelper_alive $__credhelper_session
-        set until $__credhelper_left[5]
+        test $__credhelper_left[5] -lt $until; and set until $__credhelper_left[5]
         if test $__credhelper_left[2] -gt 0
             test $__credhelper_left[6] -lt $until; and set until $__credhelper_left[6]
             set time " $__credhelper_left[4]m"
@@ -206,6 +216,9 @@ function __credhelper_draw
         end
     end
     set -g __credhelper_valid $__credhelper_age[1] $until
+    # Where the end is over or not known, or the clock is `date`, a file's date tells nothing.
+    set -g __credhelper_dated
+    test $__credhelper_age[1] -lt 0 -a $__credhelper_age[2] -gt 1; and set -g __credhelper_dated $__credhelper_file $__credhelper_age[2]
     set -g CREDHELPER_TEXT "$__credhelper_found_plain$time"
     set -g CREDHELPER_SEGMENT $CREDHELPER_TEXT
 end
