@@ -329,6 +329,11 @@ __credhelper_start() {
         name=${names%% *}
         names=${names#* }
         case $name in '' | -* | *[!$__credhelper_letters]*) continue ;; esac
+        # Without `return` or `cd` a shell is none. Only names that are not the usual ones cost a fork here.
+        case $name in
+        aws | cdk | terraform | tofu | sam | pulumi | eksctl) ;;
+        *) case $(type -t "$name") in builtin | keyword) continue ;; esac ;;
+        esac
         # One of this name is the user's own, or ours from before. (POSIX mode takes no function called `a-b`.)
         declare -F "$name" >/dev/null 2>&1 || eval "function $name { __credhelper_run $name \"\$@\"; }" 2>/dev/null || :
     done

@@ -298,13 +298,13 @@ function __credhelper_start {
       \builtin export AWS_PROFILE=$REPLY
     fi
   fi
-  # A function of the user's stays theirs; ours are made anew.
+  # A function of the user's stays theirs, and so do `cd` and `return`; ours are made anew.
   for name in "${__credhelper_tools[@]}"; do
     if [[ ${functions[$name]-} == *__credhelper_run* ]]; then \builtin unset "functions[$name]"; fi
   done
   __credhelper_tools=()
   for name in ${=tools}; do
-    if [[ $name == [A-Za-z0-9._][A-Za-z0-9._-]# && -z ${functions[$name]-} ]]; then
+    if [[ $name == [A-Za-z0-9._][A-Za-z0-9._-]# && -z ${functions[$name]-}${builtins[$name]-} ]]; then
       functions[$name]="__credhelper_run $name \"\$@\""
       __credhelper_tools+=("$name")
     fi

@@ -243,6 +243,7 @@ COMMANDS = [
     ("CREDHELPER_COMMANDS=' aws\n\tmy_tool  '", ["aws", "my_tool"]),
     ("CREDHELPER_COMMANDS='$(touch pwned) a;touch>pwned `touch_pwned` ../x * -n ä x() {'", []),
     ("IFS=; set -f; CREDHELPER_COMMANDS='aws my_tool'", ["aws", "my_tool"]),
+    ("CREDHELPER_COMMANDS='. : exec return command cd if [ aws my_tool'", ["aws", "my_tool"]),
 ]
 
 

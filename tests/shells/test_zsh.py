@@ -165,6 +165,8 @@ def test_sourcing_again(zsh: Zsh, world: World) -> None:
         )
         assert terminal.run("print -l ${(k)functions[(R)?__credhelper_run *]}").text == "cdk\n"
         assert terminal.run(f"CREDHELPER_COMMANDS=; source {hook}; print ${{+functions[cdk]}}").text == "0\n"
+        words = "print ${+functions[return]} ${+functions[.]} ${+functions[command]} ${+functions[cdk]}"
+        assert terminal.run(f"CREDHELPER_COMMANDS='return . command cdk'; source {hook}; {words}").text == "0 0 0 1\n"
 
 
 def test_nested_shells_exec_and_an_old_environment(zsh: Zsh, world: World) -> None:
