@@ -55,12 +55,17 @@ def test_the_token_alone_is_replaced(shell: str) -> None:
 def test_a_shell_reads_the_path_as_it_is(shell: str, path: str, tmp_path: Path) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell}")
-    script = tmp_path / "script"
-    script.write_bytes(render(shell, path))
+    # It must be there: a hook whose command has gone takes the one on the PATH.
+    program = Path(f"{tmp_path}/root{path}")
+    program.parent.mkdir(parents=True)
+    program.touch(0o755)
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "script").write_bytes(render(shell, str(program)))
     command = [shell, "-c", f". ./script; {SHOWN[shell]}"]
-    done = subprocess.run(command, check=False, capture_output=True, timeout=30, cwd=tmp_path)
-    assert (done.stdout.decode(), done.stderr.decode(), done.returncode) == (path, "", 0)
-    assert os.listdir(tmp_path) == ["script"]  # noqa: PTH208
+    done = subprocess.run(command, check=False, capture_output=True, timeout=30, cwd=here)
+    assert (done.stdout.decode(), done.stderr.decode(), done.returncode) == (str(program), "", 0)
+    assert os.listdir(here) == ["script"]  # noqa: PTH208
 
 
 @pytest.mark.parametrize("shell", list(SHOWN))
