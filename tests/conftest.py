@@ -38,10 +38,11 @@ _home_before: dict[str, tuple[int, int, int, int]] = {}
 
 
 def pytest_configure() -> None:
-    # A shell without job control lets its background jobs ignore Ctrl-C, and they would hand that down to every
-    # program that a test starts.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A shell without job control lets its background jobs ignore Ctrl-C and Ctrl-\, and they would hand that down to
+    # every program that a test starts.
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

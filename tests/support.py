@@ -8,11 +8,19 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any, Protocol
 
 from credhelper.standin import StandIn
+
+
+def remove_at_once(folder: Path) -> None:
+    """As `rmtree`, but at one stroke: a daemon that writes meanwhile finds the folder whole or gone, and what it then
+    makes anew stays."""
+    with tempfile.TemporaryDirectory(dir=folder.parent.parent) as bin_:
+        folder.rename(Path(bin_) / folder.name)
 
 
 class MakeStandIn(Protocol):

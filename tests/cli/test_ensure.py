@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from credhelper.agent import Agent
 from credhelper.cli import ensure
 from credhelper.standin import write_browser_script
 from tests.cli.terminal import CHAINED, COMMAND, KEYS, LOST, Terminal, environment, spawn_for_hook
+from tests.support import remove_at_once
 from tests.waiting import wait_until
 
 MORE = f"""{KEYS}{CHAINED}{LOST}
@@ -184,7 +184,7 @@ class TestWithoutDaemon:
         agent = Agent(terminal.paths)
         agent.call("stop")
         wait_until(lambda: not agent.running())
-        shutil.rmtree(board.folder(terminal.paths))
+        remove_at_once(board.folder(terminal.paths))
         path = terminal.cache.path("corp")
         path.write_text(json.dumps({**json.loads(path.read_text()), "expiresAt": "2020-01-01T00:00:00Z"}))
         assert finish(spawn_for_hook(tmp_path / "out", "ensure", "--profile", "dev")) == (0, "")
@@ -215,7 +215,7 @@ class TestWithoutDaemon:
 def test_a_daemon_that_hangs_is_not_in_the_way(terminal: Terminal, daemon: Agent, tmp_path: Path) -> None:
     terminal.seed()
     pid = daemon.status()["daemon"]["pid"]
-    shutil.rmtree(board.folder(terminal.paths), ignore_errors=True)
+    remove_at_once(board.folder(terminal.paths))
     os.kill(pid, signal.SIGSTOP)
     try:
         assert finish(spawn_for_hook(tmp_path / "out", "ensure", "--profile", "dev")) == (0, "")

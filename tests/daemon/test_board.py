@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import shlex
-import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -28,6 +27,7 @@ from credhelper.model import Endpoints, Session
 from credhelper.standin import Fault
 from tests.daemon.inside import Inside
 from tests.machine import Machine, profile, section
+from tests.support import remove_at_once
 from tests.test_board import ODD_NAMES, picture, profile_names
 from tests.waiting import wait_until
 
@@ -274,7 +274,7 @@ async def test_what_others_did_to_it_is_put_right(inside: Inside) -> None:
     (top / "profile" / "+2Fgone").mkdir()
     await inside.turn()
     assert {name: what[0] for name, what in picture(top).items()} == before
-    shutil.rmtree(top)
+    remove_at_once(top)
     await inside.turn()
     assert {name: what[0] for name, what in picture(top).items()} == before
 

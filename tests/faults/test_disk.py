@@ -20,6 +20,7 @@ from tests.daemon.inside import Inside
 from tests.faults.disk import Disk, Halfway, closed
 from tests.faults.test_upstream import idle, lines, reason
 from tests.machine import ACCOUNT, ROLE, Hands, Machine
+from tests.support import remove_at_once
 
 RENEW, FETCH = "CreateToken", "GetRoleCredentials"
 OTHER = "AWSReadOnlyAccess"
@@ -271,7 +272,7 @@ async def test_state_folder_that_is_closed_to_us(inside: Inside, hands: Hands, l
 async def test_state_folder_that_vanishes(inside: Inside, log: pytest.LogCaptureFixture) -> None:
     machine = inside.machine
     first = await inside.got()
-    shutil.rmtree(machine.paths.state)
+    remove_at_once(machine.paths.state)
     # No second daemon may come up beside this one, and callers of another environment must find it.
     await inside.until(machine.paths.address_record.exists, "the daemon to notice")
     assert machine.paths.address_record.read_text() == f"{inside.address}\n"
@@ -286,7 +287,7 @@ async def test_state_folder_whose_lock_another_daemon_took(
 ) -> None:
     inside = Inside(machine)
     assert await inside.start()
-    shutil.rmtree(machine.paths.state)
+    remove_at_once(machine.paths.state)
     other = singleton.Singleton(machine.paths)
     assert other.acquire()
     await asyncio.to_thread(other.publish, "/another's")
@@ -419,7 +420,7 @@ async def test_config_that_was_closed_to_us_from_the_beginning(machine: Machine,
 def test_log_is_written_where_it_can_be_found(machine: Machine, daemon: Agent) -> None:
     paths = machine.paths
     assert "listens at" in paths.log.read_text()
-    shutil.rmtree(paths.state)
+    remove_at_once(paths.state)
     daemon.call("reload")
     daemon.call("reload")
     assert "it is held again" in paths.log.read_text()
