@@ -19,8 +19,9 @@ from fuzz import targets
 from fuzz.__main__ import INPUTS, Outcome, run
 
 SEED = 20261123
-# Each of these also goes through botocore or configparser, which takes minutes; `python -m fuzz` tries all 100,000.
-FEWER = {"answers": 25_000, "editor": 25_000, "reader": 25_000}
+# Each of these also goes through botocore, configparser or a socket, which takes minutes; `python -m fuzz` tries all
+# 100,000.
+FEWER = {"answers": 25_000, "editor": 25_000, "listener": 25_000, "reader": 25_000}
 # Seconds for a test, the first of which may wait for all targets, and for a target, which ends before.
 LIMIT = 1200
 LONGEST = 500
