@@ -7,6 +7,7 @@ written in the settings or were recorded (0600) by a command that the person typ
 from __future__ import annotations
 
 import json
+import shlex
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ class Settings:
         endpoints: by session name; they replace AWS's own for that session's tokens.
         network: proxies and CA bundle.
         session_caps: seconds after a login at which AWS ends the session, by session name.
+        browsers: the command line of the browser for a session's pages, by session name (read by
+            `aws.browser.commands`).
     """
 
     warn_before: tuple[float, ...] = WARN_BEFORE
@@ -43,6 +46,7 @@ class Settings:
     endpoints: Mapping[str, Endpoints] = field(default_factory=dict)
     network: Network = field(default_factory=Network)
     session_caps: Mapping[str, float] = field(default_factory=dict)
+    browsers: Mapping[str, str] = field(default_factory=dict)
 
 
 def load(paths: Paths) -> Settings:
@@ -76,6 +80,9 @@ def _interpret(content: Mapping[str, Any], recorded: Network) -> Settings:
         endpoints={name: _endpoints(name, _table(value)) for name, value in sessions.items()},
         session_caps={
             name: _take(value, "session_cap", _cap, 0.0) for name, value in sessions.items() if "session_cap" in value
+        },
+        browsers={
+            name: _take(value, "browser", _command, "") for name, value in sessions.items() if "browser" in value
         },
         network=Network(
             proxies=_proxies(network) or recorded.proxies,
@@ -124,12 +131,22 @@ def _string(value: Any) -> str:
     return value
 
 
+def _command(value: Any) -> str:
+    line = _string(value)
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        words = []
+    if not words or not line.isprintable():
+        raise ValueError("must be a command line, quoted as for a shell")
+    return line
+
+
 def _endpoints(name: str, table: Mapping[str, Any]) -> Endpoints:
-    unknown = sorted(set(table) - {"oidc", "portal", "session_cap", "sts"})
+    known = {"browser", "oidc", "portal", "session_cap", "sts"}
+    unknown = sorted(set(table) - known)
     if unknown:
-        raise ValueError(
-            f"sessions.{name}: {unknown[0]!r} is not a setting; there are oidc, portal, session_cap, sts"
-        )
+        raise ValueError(f"sessions.{name}: {unknown[0]!r} is not a setting; there are {', '.join(sorted(known))}")
     return Endpoints(
         **{key: check_endpoint(_take(table, key, _string, None)) for key in ("oidc", "portal", "sts") if key in table}
     )

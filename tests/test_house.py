@@ -11,7 +11,7 @@ ROOT = Path(credhelper.__file__).parent
 # From the ground up; a room is a folder or a single file of the package.
 FLOORS = [
     {"client", "errors", "__init__"},
-    {"dates", "model", "names", "memory", "private", "headers", "words", "rc_files"},
+    {"dates", "model", "names", "memory", "private", "headers", "words", "rc_files", "surroundings"},
     {"paths", "files", "endpoints", "terminal"},
     {"settings", "agent", "board"},
     {"resources", "completion"},

@@ -45,6 +45,7 @@ def test_everything(paths: Paths) -> None:
         [sessions."with space"]
         sts = "http://[::1]:1"
         session_cap = 28800
+        browser = "firefox -P 'with space' %s"
         """,
     )
     assert load(paths) == Settings(
@@ -60,6 +61,7 @@ def test_everything(paths: Paths) -> None:
             no_proxy="corp.example",
         ),
         session_caps={"with space": 28800.0},
+        browsers={"with space": "firefox -P 'with space' %s"},
     )
 
 
@@ -88,6 +90,11 @@ def test_everything(paths: Paths) -> None:
         ("[sessions.corp]\nsession_cap = nan", "session_cap: must be a number of seconds"),
         ("[sessions.corp]\nsession_cap = true", "session_cap: must be a number of seconds"),
         ("[sessions.corp]\nsession_cap = '8h'", "session_cap: must be a number of seconds"),
+        ("[sessions.corp]\nbrowser = ''", "browser: must be a text"),
+        ("[sessions.corp]\nbrowser = ['firefox']", "browser: must be a text"),
+        ("[sessions.corp]\nbrowser = ' '", "browser: must be a command line"),
+        ('[sessions.corp]\nbrowser = "firefox -P \'a"', "browser: must be a command line"),
+        ('[sessions.corp]\nbrowser = "firefox\\u001b[2J"', "browser: must be a command line"),
         ("[network]\nproxies = 1", "network: 'proxies' is not a setting"),
         ("[network]\nproxy = 1", "proxy: must be a text"),
         ("[network]\nno_proxy = ['a']", "no_proxy: must be a text"),

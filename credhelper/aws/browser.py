@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from credhelper.errors import ConfigError, CredhelperError
+from credhelper.surroundings import has_display, is_remote, is_wsl
 from credhelper.terminal import printable
 
 # Source of this list: the hosts that AWS CLI 2.38.5 takes for AWS's own (`awscli/customizations/sso/resolve.py`; a
@@ -66,8 +67,22 @@ _MAX_URL = 8192
 _LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 # They would take the terminal that the login speaks on.
 _IN_TERMINAL = {"lynx", "w3m", "links", "elinks", "links2", "www-browser"}
-_LINUX = ("xdg-open", "gio open", "x-www-browser", "firefox", "google-chrome", "chromium", "chromium-browser")
-_WSL = ("wslview", "rundll32.exe url.dll,FileProtocolHandler")
+_LINUX = (
+    ("xdg-open", "%s"),
+    ("gio", "open", "%s"),
+    *((name, "%s") for name in ("x-www-browser", "firefox", "google-chrome", "chromium", "chromium-browser")),
+)
+# Not cmd.exe, which reads the `&` of an address as its own; in PowerShell's quotes nothing of `_SAFE` means more.
+_WSL = (
+    ("wslview", "%s"),
+    ("rundll32.exe", "url.dll,FileProtocolHandler", "%s"),
+    ("powershell.exe", "-NoProfile", "-NonInteractive", "-Command", "Start-Process '%s'"),
+)
+# For those who keep Windows' folders out of their PATH (`appendWindowsPath` in wsl.conf).
+_WINDOWS = {
+    "rundll32.exe": "/mnt/c/Windows/System32/rundll32.exe",
+    "powershell.exe": "/mnt/c/Windows/System32/WindowsPowerShell/v1.0/powershell.exe",
+}
 # Seconds within which a browser that cannot start has said so by its exit code.
 _EARLY_END = 1.0
 
@@ -123,34 +138,44 @@ def check_page(url: str, *, loopback: bool = False) -> str:
     )
 
 
-def commands(environ: Mapping[str, str], platform: str = sys.platform, *, wsl: bool | None = None) -> list[list[str]]:
+def commands(
+    environ: Mapping[str, str], platform: str = sys.platform, *, wsl: bool | None = None, own: str | None = None
+) -> list[list[str]]:
     """The command lines that could open a page, best first; an argument `%s` (or `…%s…`) stands for its address.
 
     `$BROWSER` is read as Python's `webbrowser` reads it: entries between `os.pathsep`, each a program or a command
-    line with `%s`. Empty where there is no browser: no `$BROWSER` that exists and no display. Over SSH to a Mac the
-    browser would open on a screen far away.
+    line with `%s`. Empty where there is no browser: no `$BROWSER` that exists and no display. Over SSH only
+    `$BROWSER` counts: any other would open on a screen far away, or be another machine's, slowly drawn on this one.
+
+    Args:
+        own: the command line that the settings name for the session. It is the only one then: another browser may be
+            logged in as somebody else.
     """
     found = []
     path = environ.get("PATH")
-    for entry in environ.get("BROWSER", "").split(os.pathsep):
+    entries = [own] if own is not None else environ.get("BROWSER", "").split(os.pathsep)
+    for entry in entries:
         command = _from_variable(entry.strip(), path)
         if command is not None:
             found.append(command)
-    defaults: Sequence[str]
-    if platform == "darwin":
-        defaults = () if _is_remote(environ) else ("open",)
-    elif is_wsl() if wsl is None else wsl:
-        defaults = _WSL if not _is_remote(environ) else ()
-    elif environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"):
-        defaults = _LINUX
-    else:
-        defaults = ()
-    for default in defaults:
-        program, *arguments = default.split()
-        where = shutil.which(program, path=path)
-        if where is not None:
-            found.append([where, *arguments, "%s"])
+    if own is None and not is_remote(environ):
+        found += _defaults(environ, platform, wsl=is_wsl() if wsl is None else wsl)
     return [command for command in found if Path(command[0]).name not in _IN_TERMINAL]
+
+
+def _defaults(environ: Mapping[str, str], platform: str, *, wsl: bool) -> list[list[str]]:
+    if platform == "darwin":
+        defaults: Sequence[Sequence[str]] = (("open", "%s"),)
+    else:
+        defaults = (*(_WSL if wsl else ()), *(_LINUX if has_display(environ) else ()))
+    found = []
+    for program, *arguments in defaults:
+        where = shutil.which(program, path=environ.get("PATH"))
+        if where is None and program in _WINDOWS:
+            where = shutil.which(_WINDOWS[program])
+        if where is not None:
+            found.append([where, *arguments])
+    return found
 
 
 def _from_variable(entry: str, path: str | None) -> list[str] | None:
@@ -163,6 +188,8 @@ def _from_variable(entry: str, path: str | None) -> list[str] | None:
         words = shlex.split(entry)
     except ValueError:
         return None
+    if words and words[0].startswith("~/"):
+        words[0] = str(Path(words[0]).expanduser())
     if words and words[-1] == "&":
         words.pop()
     where = shutil.which(words[0], path=path) if words else None
@@ -172,20 +199,11 @@ def _from_variable(entry: str, path: str | None) -> list[str] | None:
     return [where, *arguments]
 
 
-def _is_remote(environ: Mapping[str, str]) -> bool:
-    return bool(environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"))
-
-
-def is_wsl() -> bool:
-    """Whether this is Linux inside Windows."""
-    try:
-        return "microsoft" in Path("/proc/sys/kernel/osrelease").read_text().lower()
-    except OSError:
-        return False
-
-
-def open_page(url: str, environ: Mapping[str, str], *, loopback: bool = False) -> bool:
+def open_page(url: str, environ: Mapping[str, str], *, loopback: bool = False, own: str | None = None) -> bool:
     """Open `url` in the first browser that takes it; False where none does.
+
+    Args:
+        own: as for `commands`: from `Settings.browsers`, by the name of the session that the page belongs to.
 
     The browser runs in a session of its own, with stdio on /dev/null, and is not waited for: only one that ends at
     once with an error counts as failed. No shell sees the address, and it is one argument.
@@ -193,7 +211,7 @@ def open_page(url: str, environ: Mapping[str, str], *, loopback: bool = False) -
     Raises CredhelperError where the page may not be opened (`check_page`).
     """
     check_page(url, loopback=loopback)
-    return any(_start(command, url, environ) for command in commands(environ))
+    return any(_start(command, url, environ) for command in commands(environ, own=own))
 
 
 def _start(command: Sequence[str], url: str, environ: Mapping[str, str]) -> bool:

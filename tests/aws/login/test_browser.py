@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -178,6 +177,71 @@ def test_wsl(programs: Path) -> None:
     assert browser.commands({**environ, "SSH_TTY": "/dev/pts/1"}, "linux", wsl=True) == []
 
 
+def test_wsl_with_all_that_can_open_a_page(programs: Path) -> None:
+    names = ("wslview", "rundll32.exe", "powershell.exe", "firefox")
+    view, windows, powershell, firefox = (add(programs, name) for name in names)
+    assert browser.commands({"PATH": str(programs), "DISPLAY": ":0"}, "linux", wsl=True) == [
+        [view, "%s"],
+        [windows, "url.dll,FileProtocolHandler", "%s"],
+        [powershell, "-NoProfile", "-NonInteractive", "-Command", "Start-Process '%s'"],
+        [firefox, "%s"],
+    ]
+
+
+def test_wsl_where_windows_is_not_on_the_path(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    powershell = add(programs, "powershell.exe")
+    monkeypatch.setattr(browser, "_WINDOWS", {"powershell.exe": powershell, "rundll32.exe": "/no/such/file"})
+    found = browser.commands({"PATH": "/nowhere"}, "linux", wsl=True)
+    assert [command[0] for command in found] == [powershell]
+
+
+@pytest.mark.parametrize("display", [":0", "localhost:10.0"])
+def test_over_ssh_only_the_variable_counts(programs: Path, display: str) -> None:
+    add(programs, "firefox")
+    mine = add(programs, "mine")
+    ssh = {"SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22", "DISPLAY": display}
+    assert commands(programs, **ssh) == []
+    assert commands(programs, **ssh, BROWSER="mine") == [[mine, "%s"]]
+
+
+class TestOwnBrowser:
+    """The one that the settings name for a session."""
+
+    def test_it_is_the_only_one(self, programs: Path) -> None:
+        for name in ("xdg-open", "other"):
+            add(programs, name)
+        mine = add(programs, "mine")
+        environ = {"PATH": str(programs), "DISPLAY": ":0", "BROWSER": "other", "SSH_TTY": "/dev/pts/1"}
+        own = "mine -P 'the customer' --new-tab"
+        assert browser.commands(environ, "linux", own=own) == [[mine, "-P", "the customer", "--new-tab", "%s"]]
+        assert browser.commands(environ, "linux", own="mine --url=%s") == [[mine, "--url=%s"]]
+
+    def test_a_colon_parts_nothing(self, programs: Path) -> None:
+        mine = add(programs, "mine")
+        assert browser.commands({"PATH": str(programs)}, own="mine a:b") == [[mine, "a:b", "%s"]]
+
+    def test_below_the_home_folder(self, home: Path) -> None:
+        mine = add(home, "mine")
+        assert browser.commands({"PATH": "/nowhere"}, own="~/mine -x") == [[mine, "-x", "%s"]]
+
+    @pytest.mark.parametrize("own", ["missing", "lynx"])
+    def test_no_other_stands_in_for_it(self, programs: Path, home: Path, own: str) -> None:
+        add(programs, "lynx")
+        add(programs, "other", f"touch {home}/started")
+        environ = {"PATH": f"{programs}:{os.environ['PATH']}", "BROWSER": "other"}
+        assert browser.commands(environ, own=own) == []
+        assert not browser.open_page("https://d-1.awsapps.com/start", environ, own=own)
+        assert not (home / "started").exists()
+
+    def test_it_opens_the_page(self, programs: Path, home: Path) -> None:
+        out = home / "out"
+        add(programs, "mine", f'printf "%s\\n" "$@" >{out}.new; mv {out}.new {out}')
+        environ = {"PATH": f"{programs}:{os.environ['PATH']}"}
+        assert browser.open_page("https://d-1.awsapps.com/start", environ, own="mine -P 'the customer'")
+        wait_until(out.exists)
+        assert out.read_text().splitlines() == ["-P", "the customer", "https://d-1.awsapps.com/start"]
+
+
 URL = "https://d-1.awsapps.com/start/#/device?user_code=A%s&x=1"
 
 
@@ -228,13 +292,6 @@ def test_a_browser_that_stays_is_not_waited_for(programs: Path, home: Path, monk
     add(programs, "mine", f"read line <{stop}")
     assert browser.open_page("https://d-1.awsapps.com/start", {"PATH": str(programs), "BROWSER": "mine"})
     stop.write_text("go\n")
-
-
-def test_is_wsl_knows_this_machine() -> None:
-    if sys.platform == "darwin":
-        assert not browser.is_wsl()
-    else:
-        assert browser.is_wsl() == ("microsoft" in Path("/proc/sys/kernel/osrelease").read_text().lower())
 
 
 @pytest.mark.parametrize("url", ["https://d-1.awsapps.com/start/#/", "HTTPS://d-1.AwsApps.com/start"])
