@@ -12,7 +12,7 @@ ROOT = Path(credhelper.__file__).parent
 FLOORS = [
     {"client", "errors", "__init__"},
     {"dates", "model", "names", "memory", "private", "headers", "words", "rc_files", "surroundings"},
-    {"paths", "files", "endpoints", "terminal", "console"},
+    {"paths", "files", "endpoints", "terminal", "console", "profile_names"},
     {"settings", "agent", "board"},
     {"resources", "completion"},
     {"shell_files", "rc_places"},
