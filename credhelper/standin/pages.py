@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,9 @@ _LABEL = (
     "It is not AWS and gives access to nothing."
 )
 
+# Where start URLs point to, by the forms of their addresses.
+_PORTAL_PATH = re.compile(r"/(?:start|directory/[\w.-]+|ssoins-\w+)/?")
+
 _CAPTIVE_PAGE = (
     "<!doctype html><html><head><title>Welcome to the hotel's network</title></head>"
     "<body><h1>Please accept the terms to go online</h1></body></html>"
@@ -46,6 +50,8 @@ _CAPTIVE_PAGE = (
 
 def find_page(request: Request) -> str | None:
     """The name under which a visit is recorded, or None where there is no such page."""
+    if request.method == "GET" and _PORTAL_PATH.fullmatch(request.path):
+        return "PortalPage"
     return {
         ("GET", "/"): "IndexPage",
         ("GET", "/authorize"): "AuthorizePage",
@@ -64,12 +70,23 @@ def respond(page: str, request: Request, state: State) -> Response:
         return _device(page, request, state)
     if page == "CaptivePage":
         return captive(200)
+    if page == "PortalPage":
+        return _portal(state.settings.portal_region)
     return _html("Stand-in", "<p>Sign-in pages are at <code>/authorize</code> and <code>/device</code>.</p>")
 
 
 def captive(status: int) -> Response:
     """What a network that wants its terms accepted answers in a service's place."""
     return Response(status, _CAPTIVE_PAGE.encode(), "text/html; charset=utf-8", genuine=False)
+
+
+def _portal(region: str | None) -> Response:
+    """The access portal, as far as programs read it: the real one is a script's, and names its region to it."""
+    return _html(
+        "Access portal",
+        "<p>Accounts and roles are listed here at AWS. Log in with <code>credhelper login</code>.</p>",
+        head=f'<meta name="region" content="{escape(region)}"/>' if region is not None else "",
+    )
 
 
 def _authorize(page: str, request: Request, state: State) -> Response:
@@ -141,11 +158,11 @@ def _redirect(location: str) -> Response:
     return Response(302, b"", "text/html; charset=utf-8", (("Location", location),))
 
 
-def _html(title: str, content: str, *, status: int = 200, error_code: str | None = None) -> Response:
+def _html(title: str, content: str, *, status: int = 200, error_code: str | None = None, head: str = "") -> Response:
     text = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title} · local stand-in</title><style>{_STYLE}</style></head>"
+        f"{head}<title>{title} · local stand-in</title><style>{_STYLE}</style></head>"
         f'<body><main><h1>{title}</h1><p class="label">{_LABEL}</p>{content}</main></body></html>'
     )
     return Response(status, text.encode(), "text/html; charset=utf-8", error_code=error_code)

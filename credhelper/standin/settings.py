@@ -50,6 +50,7 @@ class Settings:
         device_code_lifetime, auth_code_lifetime: until a started login is worth nothing.
         auto_approve: the browser pages approve when opened, without a click.
         user: who logs in.
+        portal_region: what the page of the access portal gives for its region; None: it says nothing of it.
         clock: seconds since the epoch.
     """
 
@@ -73,6 +74,7 @@ class Settings:
     auth_code_lifetime: float = 600
     auto_approve: bool = False
     user: str = "alice@example.com"
+    portal_region: str | None = "eu-west-1"
     clock: Callable[[], float] = time.time
 
     def directory(self) -> Mapping[str, Account]:
