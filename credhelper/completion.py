@@ -93,9 +93,12 @@ def candidates(
     """
     verb = next((other for other in words if not other.startswith("-")), "")
     ended = "--" in words
-    if verb in NAMES and (ended or not word.startswith("-")):
+    valued = VALUES.get(verb, {})
+    if words and words[-1] in valued and not ended:
+        found = iter(valued[words[-1]](environ))
+    elif verb in NAMES and (ended or not word.startswith("-")):
         several, sources = NAMES[verb]
-        given = _arguments(words[words.index(verb) + 1 :])
+        given = _arguments(words[words.index(verb) + 1 :], valued)
         found = iter(()) if given and not several else _names(sources, environ, given, options=ended)
     elif others is None:
         return None
@@ -108,10 +111,12 @@ def candidates(
     return list(once.items())
 
 
-def _arguments(words: list[str]) -> list[str]:
-    """Those that are no options."""
+def _arguments(words: list[str], valued: Container[str]) -> list[str]:
+    """Those that are no options, and no values of the options that take one."""
     end = words.index("--") if "--" in words else len(words)
-    return [word for word in words[:end] if not word.startswith("-")] + words[end + 1 :]
+    before = [None, *words[:end]]
+    plain = [word for word, last in zip(words[:end], before, strict=False) if last not in valued]
+    return [word for word in plain if not word.startswith("-")] + words[end + 1 :]
 
 
 def _names(
@@ -148,15 +153,39 @@ def _sessions(environ: Mapping[str, str]) -> Iterator[Candidate]:
         yield name, "session"
 
 
+def _services(_: Mapping[str, str]) -> Iterable[Candidate]:
+    from credhelper.console import SERVICES  # noqa: PLC0415 - for one option
+
+    return ((name, "") for name in SERVICES)
+
+
+def _regions(_: Mapping[str, str]) -> Iterator[Candidate]:
+    """Those that botocore knows, read from its table without importing it."""
+    import json  # noqa: PLC0415 - for one option
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    spec = find_spec("botocore")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+            table = json.loads(Path(folder, "data", "partitions.json").read_bytes())
+            for partition in table["partitions"]:
+                for name, region in sorted(partition["regions"].items()):
+                    if not name.endswith("-global"):
+                        yield name, str(region.get("description", ""))
+
+
 # Which names a verb takes: whether several, and where they come from.
 NAMES: Mapping[str, tuple[bool, tuple[_Source, ...]]] = {
     "use": (False, (_profiles, _static_profiles)),
     "whoami": (False, (_profiles, _static_profiles)),
+    "console": (False, (_profiles,)),
     "login": (False, (_sessions, _profiles)),
     "logout": (True, (_sessions, _profiles)),
     "enable": (True, (_profiles,)),
     "disable": (True, (_profiles,)),
 }
+# Of the verbs above, the options that take a value, and what may be given there.
+VALUES: Mapping[str, Mapping[str, _Source]] = {"console": {"--region": _regions, "--service": _services}}
 
 
 def _sections(path: Path) -> Iterator[tuple[str, str]]:

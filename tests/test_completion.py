@@ -101,7 +101,7 @@ def test_subcommands_and_choices() -> None:
 # --- names ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("verb", ["use", "whoami", "enable", "disable"])
+@pytest.mark.parametrize("verb", ["use", "whoami", "console", "enable", "disable"])
 def test_profiles(config: Path, verb: str) -> None:
     assert config.exists()
     assert values(verb, "") == ["default", "corp-admin", "corp-dev"]
@@ -132,6 +132,18 @@ def test_a_second_name_only_where_a_verb_takes_it(config: Path) -> None:
     assert values("use", "corp-dev", "") == []
     assert values("enable", "corp-dev", "") == ["default", "corp-admin"]
     assert values("enable", "--yes", "corp-dev", "corp") == ["corp-admin"]
+
+
+def test_values_of_options(config: Path) -> None:
+    assert config.exists()
+    assert {"s3", "lambda", "ssm"} <= set(values("console", "--service", ""))
+    assert values("console", "corp-dev", "--service", "lam") == ["lambda"]
+    assert "eu-west-1\tEurope (Ireland)" in lines("console", "--region", "eu-")
+    assert values("console", "--region", "aws-") == []
+    assert readline("credhelper console --region us-gov-w") == ["us-gov-west-1"]
+    assert values("console", "--service", "s3", "corp-d") == ["corp-dev"]  # a value is no name
+    assert values("console", "--service", "s3", "corp-dev", "") == []
+    assert "--print" in values("console", "--service", "s3", "--")
 
 
 def test_a_name_like_an_option_follows_two_dashes(config: Path) -> None:
@@ -274,8 +286,8 @@ def test_options_are_completed_without_boto3() -> None:
 
 
 def test_the_table_of_names_is_what_the_commands_take() -> None:
-    """No verb that takes free names is forgotten, and no option of theirs takes a value, which would be a name."""
-    free = {}
+    """No verb that takes free names is forgotten, and no option of theirs whose value would pass for a name."""
+    free, valued = {}, {}
     context = click.Context(cli.group)
     for verb in cli.VERBS:
         command = cli.group.get_command(context, verb)
@@ -283,7 +295,10 @@ def test_the_table_of_names_is_what_the_commands_take() -> None:
         arguments = [param for param in command.params if isinstance(param, click.Argument)]
         if [param for param in arguments if not isinstance(param.type, click.Choice)]:
             free[verb] = arguments[0].nargs == -1
-            assert [o for o in command.params if isinstance(o, click.Option) and not (o.is_flag or o.count)] == []
+            options = [o for o in command.params if isinstance(o, click.Option) and not (o.is_flag or o.count)]
+            if options:
+                valued[verb] = {name for option in options for name in option.opts}
+    assert valued == {verb: set(options) for verb, options in completion.VALUES.items()}
     assert free == {verb: several for verb, (several, _) in completion.NAMES.items()}
 
 
