@@ -62,6 +62,65 @@ class Agent:
             raise _error(status, payload)
         return payload
 
+    def follow(self, verb: str, heard: Callable[[bytes], None], silence: float = 30.0, **fields: str) -> bytes:
+        """Ask for something that takes its time, starting the daemon where none runs; the answer is the payload.
+
+        The daemon works on it only as long as this connection lasts. Where the daemon goes meanwhile (it is
+        restarted), the next one is asked.
+
+        Args:
+            heard: called with each word about how it goes.
+            silence: seconds within which the next word or the answer must come.
+
+        Raises as `call` does.
+        """
+        encoded = {name.encode(): os.fsencode(value) for name, value in fields.items()}
+        tries = 0
+
+        def word(payload: bytes) -> None:
+            nonlocal tries
+            tries = 0
+            heard(payload)
+
+        while True:
+            self.start()
+            try:
+                status, payload = self._follow(verb.encode(), encoded, word, silence)
+            except (client.Vanished, client.Absent) as error:
+                tries += 1
+                if tries > client.MOST_VANISHED:
+                    message = "the daemon has gone without an answer, again and again"
+                    raise DaemonUnavailable(message, "Run `credhelper daemon run` to see why") from error
+            except client.Broken as error:
+                raise _unavailable(error) from error
+            except ValueError as error:
+                raise CredhelperError(str(error)) from error
+            else:
+                if status:
+                    raise _error(status, payload)
+                return payload
+
+    def _follow(
+        self, verb: bytes, fields: Mapping[bytes, bytes], heard: Callable[[bytes], None], silence: float
+    ) -> tuple[int, bytes]:
+        request = client.encode_request(verb, {b"home": self._home, **fields})
+        for address in client.addresses(self._environ, self._home, os.geteuid()):
+            try:
+                sock = client.connect(address, os.geteuid(), time.monotonic() + silence)
+            except client.Absent:
+                continue
+            with contextlib.closing(sock):
+                client.send(sock, request, time.monotonic() + silence)
+                while True:
+                    status, payload = client.read_reply(sock, time.monotonic() + silence)
+                    if status == client.WAIT:
+                        heard(payload)
+                    elif status == client.OTHER_HOME:
+                        break
+                    else:
+                        return status, payload
+        raise client.Absent
+
     def status(self, timeout: float = 5.0) -> dict[str, Any]:
         """The daemon's `status` document. Raises DaemonUnavailable, CredhelperError."""
         try:

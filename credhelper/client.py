@@ -286,13 +286,8 @@ def read_reply(sock: "_socket.socket", deadline: float) -> "tuple[int, bytes]":
     return body[0], body[1:]
 
 
-def exchange(
-    sock: "_socket.socket", request: bytes, deadline: float, waiting: "Callable[[], None] | None" = None
-) -> "tuple[int, bytes]":
-    """Send a request and read its final reply, waiting longer where the daemon says that it is worth it.
-
-    `waiting` is called whenever the daemon says so.
-    """
+def send(sock: "_socket.socket", request: bytes, deadline: float) -> None:
+    """Send a request. Raises Broken."""
     try:
         sock.settimeout(max(deadline - time.monotonic(), 0.001))
         sock.sendall(request)
@@ -300,6 +295,16 @@ def exchange(
         raise Broken("the daemon did not take the request in time. Run `credhelper daemon restart`") from error
     except OSError as error:
         raise Vanished(f"the daemon broke the connection: {error}. Try again") from error
+
+
+def exchange(
+    sock: "_socket.socket", request: bytes, deadline: float, waiting: "Callable[[], None] | None" = None
+) -> "tuple[int, bytes]":
+    """Send a request and read its final reply, waiting longer where the daemon says that it is worth it.
+
+    `waiting` is called whenever the daemon says so.
+    """
+    send(sock, request, deadline)
     while True:
         status, payload = read_reply(sock, deadline)
         if status != WAIT:

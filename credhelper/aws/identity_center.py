@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -192,48 +192,43 @@ class IdentityCenter:
             "sso", "GetRoleCredentials", read, accessToken=access_token, accountId=account_id, roleName=role_name
         )
 
-    def accounts(self, access_token: str) -> Iterator[Account]:
-        """All accounts, page by page."""
-        token: dict[str, str] = {}
-        while True:
-            items, token = self._call(
-                "sso",
-                "ListAccounts",
-                lambda reply: (
-                    [
-                        Account(
-                            _text(item, "accountId"),
-                            _text(item, "accountName") if item.get("accountName") else "",
-                            _text(item, "emailAddress") if item.get("emailAddress") else "",
-                        )
-                        for item in reply["accountList"]
-                    ],
-                    _next(reply),
-                ),
-                accessToken=access_token,
-                maxResults=100,
-                **token,
-            )
-            yield from items
-            if not token:
-                return
+    def accounts(self, access_token: str, after: str | None = None) -> tuple[list[Account], str | None]:
+        """One page of the accounts that the user may enter, and what to ask the next one with (None: it is the last).
 
-    def account_roles(self, access_token: str, account_id: str) -> Iterator[str]:
-        """The names of all roles in one account, page by page."""
-        token: dict[str, str] = {}
-        while True:
-            items, token = self._call(
-                "sso",
-                "ListAccountRoles",
-                lambda reply: ([_text(item, "roleName") for item in reply["roleList"]], _next(reply)),
-                accessToken=access_token,
-                accountId=account_id,
-                maxResults=100,
-                **token,
-            )
-            yield from items
-            if not token:
-                return
+        `after` is what the page before gave.
+        """
+        return self._call(
+            "sso",
+            "ListAccounts",
+            lambda reply: (
+                [
+                    Account(
+                        _text(item, "accountId"),
+                        _text(item, "accountName") if item.get("accountName") else "",
+                        _text(item, "emailAddress") if item.get("emailAddress") else "",
+                    )
+                    for item in reply["accountList"]
+                ],
+                _next(reply),
+            ),
+            accessToken=access_token,
+            maxResults=100,
+            **_from(after),
+        )
+
+    def account_roles(
+        self, access_token: str, account_id: str, after: str | None = None
+    ) -> tuple[list[str], str | None]:
+        """One page of the names of the user's roles in one account; as for `accounts`."""
+        return self._call(
+            "sso",
+            "ListAccountRoles",
+            lambda reply: ([_text(item, "roleName") for item in reply["roleList"]], _next(reply)),
+            accessToken=access_token,
+            accountId=account_id,
+            maxResults=100,
+            **_from(after),
+        )
 
     def logout(self, access_token: str) -> None:
         """End the session on the server."""
@@ -372,6 +367,9 @@ def _moment(value: float) -> float:
     return moment
 
 
-def _next(reply: dict[str, Any]) -> dict[str, str]:
-    token = reply.get("nextToken")
-    return {"nextToken": token} if token else {}
+def _next(reply: dict[str, Any]) -> str | None:
+    return _text(reply, "nextToken") if reply.get("nextToken") else None
+
+
+def _from(after: str | None) -> dict[str, str]:
+    return {"nextToken": after} if after else {}

@@ -12,6 +12,12 @@ from typing import Generic, TypeVar
 CALLS_PER_SECOND = 18
 # Calls that may hang at once when the network is silent. Renewals do not count: nothing may stand in their way.
 CALLS_AT_ONCE = 32
+# What a walk through all accounts leaves free of either, so that a caller who comes meanwhile goes at once.
+_LEFT_BY_A_WALK = 1
+_ROOM_LEFT_BY_A_WALK = 0.5
+# A walk's calls are spread over the second, so that of several callers each waits for a moment only. A little closer
+# than they would have to be: what a timer comes late is made up for.
+_SPREAD = 0.9
 
 _Ticket = TypeVar("_Ticket")
 
@@ -22,6 +28,7 @@ class Priority(IntEnum):
     TOKEN = 0
     CALLER = 1
     BACKGROUND = 2
+    WALK = 3
 
 
 class Limiter(Generic[_Ticket]):
@@ -30,6 +37,8 @@ class Limiter(Generic[_Ticket]):
     Args:
         calls: how many may start within any one second.
         at_once: how many may be under way, but for those of priority `TOKEN`.
+
+    Those of priority `WALK` come by the thousand: they never take the last place of either, and go one by one.
     """
 
     def __init__(self, calls: int = CALLS_PER_SECOND, at_once: int = CALLS_AT_ONCE) -> None:
@@ -39,6 +48,11 @@ class Limiter(Generic[_Ticket]):
         self._queue: list[tuple[Priority, int, _Ticket]] = []
         self._waiting: dict[_Ticket, tuple[Priority, int]] = {}
         self._under_way: set[_Ticket] = set()
+        self._walk_calls = max(calls - _LEFT_BY_A_WALK, 1)
+        self._walk_room = max(int(at_once * _ROOM_LEFT_BY_A_WALK), 1)
+        self._walk_gap = _SPREAD / self._walk_calls
+        self._walking: set[_Ticket] = set()
+        self._walked_at = float("-inf")
         self._order = itertools.count()
 
     def enqueue(self, ticket: _Ticket, priority: Priority) -> None:
@@ -59,6 +73,7 @@ class Limiter(Generic[_Ticket]):
     def done(self, ticket: _Ticket) -> None:
         """An admitted call has ended."""
         self._under_way.discard(ticket)
+        self._walking.discard(ticket)
 
     def admit(self, now: float) -> tuple[list[_Ticket], float | None]:
         """Who may call now, and when to look again (None where only `enqueue` or `done` can change anything).
@@ -77,6 +92,14 @@ class Limiter(Generic[_Ticket]):
                 return admitted, None
             if len(self._started) >= self._calls:
                 return admitted, self._started[0] + 1.0
+            if priority is Priority.WALK:
+                if len(self._walking) >= self._walk_room:
+                    return admitted, None
+                at = self._walk_at()
+                if at > now:
+                    return admitted, at
+                self._walking.add(ticket)
+                self._walked_at = now
             heapq.heappop(self._queue)
             del self._waiting[ticket]
             if priority is not Priority.TOKEN:
@@ -84,6 +107,12 @@ class Limiter(Generic[_Ticket]):
             self._started.append(now)
             admitted.append(ticket)
         return admitted, None
+
+    def _walk_at(self) -> float:
+        """When the next call of a walk may start."""
+        at = self._walked_at + self._walk_gap
+        above = len(self._started) - self._walk_calls
+        return at if above < 0 else max(at, self._started[above] + 1.0)
 
     def _push(self, ticket: _Ticket, priority: Priority, number: int) -> None:
         self._waiting[ticket] = priority, number

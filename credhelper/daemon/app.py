@@ -29,6 +29,7 @@ from credhelper.daemon.leases import Leases
 from credhelper.daemon.notifier import Notifier
 from credhelper.daemon.presence import Presence
 from credhelper.daemon.server import Fields, MoreTime, Reply, Server
+from credhelper.daemon.walks import Walks
 from credhelper.daemon.watcher import Watcher
 from credhelper.errors import ConfigError
 from credhelper.model import RoleKey, Session
@@ -88,6 +89,7 @@ class App:
         )
         self._keepers: dict[str, Keeper] = {}
         self._broker = Broker(self._keeper_for, self._tools, self._leases)
+        self._walks = Walks(paths, self._tools, self._keeper_of)
         self._board = BoardKeeper(paths, self._tools, self._world)
         self._notifier = Notifier()
         self._watcher: Watcher | None = None
@@ -105,7 +107,7 @@ class App:
             b"reload": self._reload,
             b"stop": self._stop,
         }
-        self._server = Server(verbs, self._leases, os.fspath(paths.home))
+        self._server = Server(verbs, self._leases, os.fspath(paths.home), {b"accounts": self._walks.answer})
         self._presence = Presence(paths, environ, self._tools.calls, self._server)
 
     async def start(self) -> bool:
@@ -173,6 +175,7 @@ class App:
         self._tools.stopping = True
         loop = asyncio.get_running_loop()
         until = loop.time() + _RENEWALS_END_WITHIN
+        await self._walks.close()
         await self._server.close()
         if self._tools.renewals:
             _LOG.info("waiting for the renewals under way before it stops")
@@ -271,7 +274,7 @@ class App:
             if self._troubles["world"].news(repr(error)):
                 _LOG.exception("the AWS config cannot be read in an unforeseen way; what it said before still counts")
         sessions = {session.id: session for session in self._world.sessions()}
-        for gone in set(self._keepers) - set(sessions):
+        for gone in set(self._keepers) - set(sessions) - set(self._walks.sessions):
             self._broker.forget(self._keepers[gone].session)
             # The config may be whole again in a moment; a renewed token is given but once.
             if not self._keepers[gone].indispensable:
@@ -320,10 +323,14 @@ class App:
             session = self._world.session_named(name, config, folder)
         if session is None:
             return None
+        return self._keeper_of(session)
+
+    def _keeper_of(self, session: Session) -> Keeper:
         return self._keepers.setdefault(session.id, Keeper(session, self._tools))
 
     def _logged_out(self, session: Session) -> None:
         self._broker.forget(session)
+        self._aside(self._walks.logged_out(session))
 
     def _drop_secrets(self) -> None:
         """SIGUSR1: forget everything that is secret; what is asked for again is fetched again."""

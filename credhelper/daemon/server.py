@@ -27,6 +27,8 @@ _REPLY_WITHIN = 30.0
 _MAX_HOME = 4096
 # A home folder on a network that does not answer is nobody's that we serve.
 _LOOK_WITHIN = 2.0
+# What a caller who does not read may have waiting for him, of words on how his request goes.
+_MOST_UNREAD = 4096
 # How long a second login waits for the first: as long as the first one's page may be open.
 _LOGIN_LASTS = 900.0
 
@@ -34,6 +36,8 @@ Reply = tuple[int, bytes]
 Fields = Mapping[bytes, bytes]
 MoreTime = Callable[[float], None]
 Verb = Callable[[Fields, MoreTime], Awaitable[Reply]]
+Tell = Callable[[bytes], None]
+LongVerb = Callable[[Fields, Tell], Awaitable[Reply]]
 
 
 class Server:
@@ -43,10 +47,18 @@ class Server:
         verbs: what can be asked, each a coroutine from fields to status and payload.
         leases: for the one verb that keeps its connection.
         home: the home folder that this daemon serves; callers of another one are turned away.
+        long_verbs: what takes its time: cancelled where the caller goes, who is told meanwhile how it goes.
     """
 
-    def __init__(self, verbs: Mapping[bytes, Verb], leases: Leases, home: str) -> None:
+    def __init__(
+        self,
+        verbs: Mapping[bytes, Verb],
+        leases: Leases,
+        home: str,
+        long_verbs: Mapping[bytes, LongVerb] | None = None,
+    ) -> None:
         self._verbs = verbs
+        self._long_verbs = long_verbs or {}
         self._leases = leases
         self._home = os.fsencode(home)
         self._homes: dict[bytes, bool] = {}
@@ -96,16 +108,19 @@ class Server:
         elif verb == b"login-lease":
             await self._lease(reader, writer, fields)
             return
+        elif verb in self._long_verbs:
+            long_verb = self._long_verbs[verb]
+            reply = await _while_there(reader, lambda: long_verb(fields, lambda word: _tell(writer, word)))
+            if reply is None:
+                return
+            status, payload = reply
         elif verb not in self._verbs:
             status, payload = (
                 EXIT_FAILURE,
                 b"credhelper: the daemon is older than the program. Run: credhelper daemon restart\n",
             )
         else:
-            try:
-                status, payload = await self._verbs[verb](fields, lambda seconds: _more_time(writer, seconds))
-            except CredhelperError as error:
-                status, payload = error.exit_code, f"credhelper: {error}\n".encode()
+            status, payload = await _reply_of(lambda: self._verbs[verb](fields, lambda s: _more_time(writer, s)))
         await _send(writer, client.encode_reply(status, payload))
 
     async def _lease(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fields: Fields) -> None:
@@ -171,6 +186,27 @@ async def _aside(look: Callable[[], bool | None]) -> bool | None:
         return None
 
 
+async def _reply_of(work: Callable[[], Awaitable[Reply]]) -> Reply:
+    """The reply, also where it is an expected failure."""
+    try:
+        return await work()
+    except CredhelperError as error:
+        return error.exit_code, f"credhelper: {error}\n".encode()
+
+
+async def _while_there(reader: asyncio.StreamReader, work: Callable[[], Awaitable[Reply]]) -> Reply | None:
+    """Do this while the caller keeps his connection; None where he has gone."""
+    gone = asyncio.create_task(reader.read(1))
+    working = asyncio.create_task(_reply_of(work))
+    try:
+        await asyncio.wait({gone, working}, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        gone.cancel()
+        working.cancel()
+        await asyncio.gather(gone, working, return_exceptions=True)
+
+
 async def _send(writer: asyncio.StreamWriter, frame: bytes) -> None:
     """Send a reply. Raises TimeoutError where the caller does not read it, ConnectionError where it has gone."""
     writer.write(frame)
@@ -188,6 +224,11 @@ async def _hang_up(writer: asyncio.StreamWriter) -> None:
         pass
     finally:
         writer.transport.abort()
+
+
+def _tell(writer: asyncio.StreamWriter, word: bytes) -> None:
+    if writer.transport.get_write_buffer_size() < _MOST_UNREAD:
+        writer.write(client.encode_reply(client.WAIT, word))
 
 
 def _more_time(writer: asyncio.StreamWriter, seconds: float) -> None:

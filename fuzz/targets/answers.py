@@ -43,8 +43,8 @@ _CALLS: dict[bytes, Callable[[IdentityCenter], Any]] = {
     b"StartDeviceAuthorization": lambda center: center.start_device_authorization(_REGISTRATION, "https://x"),
     b"CreateToken": lambda center: center.refresh(_REGISTRATION, "rt"),
     b"GetRoleCredentials": lambda center: center.role_credentials("at", "123456789012", "Admin"),
-    b"ListAccounts": lambda center: next(center.accounts("at"), None),
-    b"ListAccountRoles": lambda center: next(center.account_roles("at", "123456789012"), None),
+    b"ListAccounts": lambda center: center.accounts("at"),
+    b"ListAccountRoles": lambda center: center.account_roles("at", "123456789012"),
     b"Logout": lambda center: center.logout("at"),
 }
 

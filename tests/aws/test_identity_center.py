@@ -90,8 +90,12 @@ def test_pages_are_followed(make_standin: MakeStandIn) -> None:
     standin = make_standin(accounts=7, page_size=2)
     center = IdentityCenter(REGION, standin.endpoints, Network(proxies={}))
     token = standin.seed_session()["accessToken"]
-    assert len({account.account_id for account in center.accounts(token)}) == 7
-    assert sorted(center.account_roles(token, ACCOUNT)) == ["AWSAdministratorAccess", "AWSReadOnlyAccess"]
+    found, after = center.accounts(token)
+    while after is not None:
+        page, after = center.accounts(token, after)
+        found += page
+    assert len({account.account_id for account in found}) == 7
+    assert center.account_roles(token, ACCOUNT) == (["AWSAdministratorAccess", "AWSReadOnlyAccess"], None)
     assert len(standin.calls("ListAccounts")) == 4
     center.close()
 
@@ -133,8 +137,8 @@ CALLS: dict[str, Act] = {
     ),
     "CreateToken": lambda center, token: center.refresh(registration_of(token), token["refreshToken"]),
     "GetRoleCredentials": lambda center, token: center.role_credentials(token["accessToken"], ACCOUNT, ROLE),
-    "ListAccounts": lambda center, token: list(center.accounts(token["accessToken"])),
-    "ListAccountRoles": lambda center, token: list(center.account_roles(token["accessToken"], ACCOUNT)),
+    "ListAccounts": lambda center, token: center.accounts(token["accessToken"]),
+    "ListAccountRoles": lambda center, token: center.account_roles(token["accessToken"], ACCOUNT),
     "Logout": lambda center, token: center.logout(token["accessToken"]),
 }
 _WRONG = (

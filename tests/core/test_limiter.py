@@ -64,7 +64,7 @@ def test_never_more_than_so_many_in_any_second(arrivals: list[tuple[float, Prior
     assert all(sum(start <= other < start + 1 for other in moments) <= calls for start in moments)
 
 
-@given(ARRIVALS)
+@given(st.lists(st.tuples(st.floats(0, 3), st.sampled_from([p for p in Priority if p < Priority.WALK])), min_size=1))
 def test_nobody_waits_while_there_is_room(arrivals: list[tuple[float, Priority]]) -> None:
     limiter: Limiter[int] = Limiter(len(arrivals))
     for number, (_, priority) in enumerate(arrivals):
