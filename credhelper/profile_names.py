@@ -34,6 +34,10 @@ _PLAIN_LETTERS = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O"}
     | {"ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "þ": "th", "Þ": "Th", "ð": "d", "ı": "i"}
 )
+# What `[profile …]` can hold for every SDK; that for JavaScript is the strictest.
+_FOR_ALL = re.compile(r"[A-Za-z0-9_.@%+:/-]+")
+# What ends or escapes something in a header, for one parser or another.
+_TROUBLE = re.compile(r"[\[\]\"'\\#;]|\s{2}")
 # Hexadecimal digits of a digest, the fewest that tell apart.
 _DIGITS = (8, 16, 64)
 
@@ -195,6 +199,24 @@ def assign(
             break
         names |= further
     return {subject: known.get(subject) or names[subject] for subject in wanted}
+
+
+def trouble(name: str) -> str | None:
+    """Why a person's own choice cannot be a profile's name, or None where it can."""
+    if not name or name != name.strip():
+        return "it is empty, or begins or ends with a blank"
+    if name.startswith("-"):
+        return "it begins like an option"
+    bad = next((char for char in name if not char.isprintable()), None) or _TROUBLE.search(name)
+    if bad is None:
+        return None
+    shown = bad if isinstance(bad, str) else bad[0]
+    return "it has two blanks in a row" if shown == "  " else f"{shown!r} cannot stand in it"
+
+
+def is_for_all(name: str) -> bool:
+    """Whether every SDK can read a profile of this name; that for JavaScript, and so CDK, passes others over."""
+    return _FOR_ALL.fullmatch(name) is not None
 
 
 def folded(name: str) -> str:

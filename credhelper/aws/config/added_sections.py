@@ -1,4 +1,4 @@
-"""The `[sso-session]` sections that `enable` adds for legacy profiles, and that `disable` takes away again.
+"""Sections that were added whole: `[sso-session]`s of `enable`, and profiles that were written from what AWS lists.
 
 A section's mark stands right below its header and says what was added with it, so that nothing else is removed.
 """
@@ -6,7 +6,7 @@ A section's mark stands right below its header and says what was added with it, 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from credhelper.aws.config.document import Document, LineKind, Section, split_lines
@@ -16,32 +16,116 @@ from credhelper.model import DEFAULT_SCOPE, Session
 
 
 @dataclass(frozen=True, slots=True)
+class NewSection:
+    """A section to be added: what stands between its brackets, its lines, and what its digest is of."""
+
+    header: str
+    body: Sequence[str]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class SectionMark:
-    """The mark of an added section: whether the section is as we wrote it, and what was added before its header."""
+    """The mark of an added section: a digest of what we wrote, and what was added before the header."""
 
     at: int
-    untouched: bool
+    digest: str
     blank: bool
     newline: bool
 
 
-def with_sections(data: bytes, sessions: Sequence[Session]) -> bytes:
-    """The file with these sessions' sections at its end, each behind a blank line."""
-    if not sessions:
+class Removal:
+    """Added sections on their way out of a document, each with what was added before it."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._out = [line.raw for line in document.lines]
+        self._marks = {section.start: mark for section in document.sections if (mark := mark_of(document, section))}
+        self._newlines: list[int] = []
+
+    def forget(self, section: Section) -> None:
+        """Take the section's mark away: it is the user's from now on."""
+        mark = self._marks.pop(section.start)
+        self._out[mark.at] = b""
+
+    def drop(self, section: Section, lines: Iterable[int]) -> None:
+        """Take the section out: these lines of it, its mark, and what was added before its header."""
+        for at in lines:
+            self._out[at] = b""
+        mark = self._marks.pop(section.start, None)
+        if mark is None:
+            return
+        self._out[mark.at] = b""
+        if mark.blank:
+            self._drop_blank_before(section.start)
+        if mark.newline:
+            self._newlines.append(section.start)
+
+    def render(self) -> bytes:
+        for start in self._newlines:
+            self._settle_newline(start)
+        return b"".join(self._out)
+
+    def _drop_blank_before(self, start: int) -> None:
+        """Remove the blank line that was added before the header.
+
+        `aws configure set` puts a key of a nested block between the two, so lines that say something are stepped
+        over.
+        """
+        for at in range(start - 1, -1, -1):
+            kind = self._document.lines[at].kind
+            if kind is LineKind.BLANK and self._out[at]:
+                self._out[at] = b""
+                return
+            if kind not in (LineKind.PROPERTY, LineKind.CONTINUATION) and self._out[at]:
+                return
+
+    def _settle_newline(self, start: int) -> None:
+        """Take the added final newline away; or, where another added section is now the first, note it there."""
+        out, lines = self._out, self._document.lines
+        following = [at for at in range(start + 1, len(out)) if out[at]]
+        if following:
+            header = next((at for at in following if lines[at].kind is not LineKind.BLANK), None)
+            if header in self._marks:
+                mark = self._marks[header].at
+                out[mark] = _with_newline(lines[mark].text).encode("utf-8", "surrogateescape") + lines[mark].eol
+            return
+        for at in range(start - 1, -1, -1):
+            if out[at]:
+                out[at] = out[at].rstrip(b"\r\n")
+                return
+
+
+def with_sections(data: bytes, sections: Sequence[NewSection]) -> bytes:
+    """The file with these sections at its end, each behind a blank line."""
+    if not sections:
         return data
     lines = split_lines(data)
     ends = [line[len(line.rstrip(b"\r\n")) :] for line in lines[-2:]]
     newline = bool(lines) and not ends[-1]
     eol = next((end for end in reversed(ends) if end), b"\n")
     parts = [data, eol if newline else b""]
-    for number, session in enumerate(sessions):
-        texts = _section_lines(session, blank=True, newline=newline and number == 0)
-        parts += [eol, *(text.encode("utf-8", "surrogateescape") + eol for text in texts)]
+    for number, section in enumerate(sections):
+        blank = bool(lines) or number > 0
+        mark = _section_mark(section.digest, blank=blank, newline=newline and number == 0)
+        texts = [f"[{section.header}]", mark, *section.body]
+        parts += [eol if blank else b"", *(text.encode("utf-8", "surrogateescape") + eol for text in texts)]
     return b"".join(parts)
 
 
+def session_section(session: Session) -> NewSection:
+    """An added `[sso-session]`."""
+    header = f"sso-session {session.name}"
+    body = [
+        f"sso_start_url = {session.start_url}",
+        f"sso_region = {session.region}",
+        f"sso_registration_scopes = {DEFAULT_SCOPE}",
+    ]
+    return NewSection(header, body, digest(header, body))
+
+
 def without_unused_sections(data: bytes) -> tuple[bytes, list[str], list[str]]:
-    """Remove added sections that no profile names any more.
+    """Remove added `[sso-session]`s that no profile names any more.
 
     Returns the new bytes, the names of the sections removed, and of those that stay, now as the user's, because
     they were changed.
@@ -52,95 +136,54 @@ def without_unused_sections(data: bytes) -> tuple[bytes, list[str], list[str]]:
         return data, removed, kept
     config = parse_config(data)
     document, used = config.document, config.referenced
-    out = [line.raw for line in document.lines]
-    marks: dict[int, SectionMark] = {}
-    newlines: list[int] = []
+    removal = Removal(document)
     for section in document.sections:
-        mark = _mark_of(document, section)
-        if mark is None:
+        mark = mark_of(document, section)
+        if mark is None or section.kind != "sso-session" or section.name in used:
             continue
-        if section.name in used:
-            marks[section.start] = mark
-            continue
-        out[mark.at] = b""
-        if not mark.untouched:
+        own = _own_lines(document, section)
+        body = [document.lines[at].text.strip() for at in own[1:]]
+        if mark.digest == digest(section.header.strip(), body):
+            removal.drop(section, own)
+            removed.append(section.name)
+        else:
+            removal.forget(section)
             kept.append(section.name)
-            continue
-        for at in _own_lines(document, section):
-            out[at] = b""
-        if mark.blank:
-            _drop_blank_before(document, out, section.start)
-        if mark.newline:
-            newlines.append(section.start)
-        removed.append(section.name)
-    for start in newlines:
-        _settle_newline(document, out, marks, start)
-    return b"".join(out), removed, kept
+    return removal.render(), removed, kept
 
 
-def _drop_blank_before(document: Document, out: list[bytes], start: int) -> None:
-    """Remove the blank line that was added before the header.
-
-    `aws configure set` puts a key of a nested block between the two, so lines that say something are stepped over.
-    """
-    for at in range(start - 1, -1, -1):
-        kind = document.lines[at].kind
-        if kind is LineKind.BLANK and out[at]:
-            out[at] = b""
-            return
-        if kind not in (LineKind.PROPERTY, LineKind.CONTINUATION) and out[at]:
-            return
+def mark_of(document: Document, section: Section) -> SectionMark | None:
+    """The mark of an added section, or None where the section is the user's."""
+    if section.kind not in ("sso-session", "profile", "default"):
+        return None
+    for at in range(section.start + 1, section.end):
+        found = ADDED_SECTION.fullmatch(document.lines[at].text)
+        if found:
+            return SectionMark(at, found["digest"], blank=bool(found["blank"]), newline=bool(found["newline"]))
+    return None
 
 
-def _settle_newline(document: Document, out: list[bytes], marks: dict[int, SectionMark], start: int) -> None:
-    """Take the added final newline away again; or, where another added section is now the first, note it there."""
-    following = [at for at in range(start + 1, len(out)) if out[at]]
-    if following:
-        header = next((at for at in following if document.lines[at].kind is not LineKind.BLANK), None)
-        if header in marks:
-            mark = marks[header].at
-            line = document.lines[mark]
-            out[mark] = _with_newline(line.text).encode("utf-8", "surrogateescape") + line.eol
-        return
-    for at in range(start - 1, -1, -1):
-        if out[at]:
-            out[at] = out[at].rstrip(b"\r\n")
-            return
+def digest(header: str, body: Iterable[str]) -> str:
+    """What tells whether an added section still says what was written."""
+    text = "\n".join([header, *body])
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
 
 
-def _section_lines(session: Session, *, blank: bool, newline: bool) -> list[str]:
-    """An added section, header first, mark second."""
-    header = f"sso-session {session.name}"
-    body = [
-        f"sso_start_url = {session.start_url}",
-        f"sso_region = {session.region}",
-        f"sso_registration_scopes = {DEFAULT_SCOPE}",
-    ]
-    return [f"[{header}]", _section_mark(_digest(header, body), blank=blank, newline=newline), *body]
-
-
-def _section_mark(digest: str, *, blank: bool, newline: bool) -> str:
+def _section_mark(digest_: str, *, blank: bool, newline: bool) -> str:
     """The text of an added section's mark."""
-    return f"{ADDED} section {digest}{', blank line' if blank else ''}{', final newline' if newline else ''}"
+    return f"{ADDED} section {digest_}{', blank line' if blank else ''}{', final newline' if newline else ''}"
+
+
+def with_digest(text: str, digest_: str) -> str:
+    """The text of a mark, of a section that says something else from now on."""
+    found = ADDED_SECTION.fullmatch(text)
+    return _section_mark(digest_, blank=bool(found["blank"]), newline=bool(found["newline"])) if found else text
 
 
 def _with_newline(text: str) -> str:
     """An added section's mark that also says that the newline before the section was added."""
     found = ADDED_SECTION.fullmatch(text)
     return _section_mark(found["digest"], blank=bool(found["blank"]), newline=True) if found else text
-
-
-def _mark_of(document: Document, section: Section) -> SectionMark | None:
-    """The mark of an added section, or None where the section is the user's."""
-    if section.kind != "sso-session":
-        return None
-    for at in range(section.start + 1, section.end):
-        found = ADDED_SECTION.fullmatch(document.lines[at].text)
-        if found:
-            body = [document.lines[number].text.strip() for number in _own_lines(document, section)[1:]]
-            untouched = found["digest"] == _digest(section.header.strip(), body)
-            return SectionMark(at, untouched, blank=bool(found["blank"]), newline=bool(found["newline"]))
-    return None
 
 
 def _own_lines(document: Document, section: Section) -> list[int]:
@@ -150,8 +193,3 @@ def _own_lines(document: Document, section: Section) -> list[int]:
         for at in range(section.start, section.end)
         if document.lines[at].kind not in (LineKind.BLANK, LineKind.COMMENT)
     ]
-
-
-def _digest(header: str, body: list[str]) -> str:
-    text = "\n".join([header, *body])
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]

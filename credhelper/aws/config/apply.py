@@ -1,4 +1,4 @@
-"""`enable` and `disable` on the user's file: what would change, and the writing of it."""
+"""`enable`, `disable` and the writing of profiles on the user's file: what would change, and the writing of it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from credhelper import files
+from credhelper.aws.config.authoring import NewProfile, add_profiles, remove_profiles
 from credhelper.aws.config.complaints import complaints, unparsable
 from credhelper.aws.config.disabling import disable
 from credhelper.aws.config.edit import Edit
 from credhelper.aws.config.enabling import enable
-from credhelper.aws.config.reader import ConfigFile, parse_config, read_bytes_of, read_credentials
+from credhelper.aws.config.reader import STATIC_KEYS, ConfigFile, parse_config, read_bytes_of, read_credentials
 from credhelper.aws.readable import check_config
 from credhelper.errors import ConfigError
 from credhelper.paths import Paths
@@ -50,12 +51,7 @@ def plan_enable(
     Raises ConfigError where there is no config or it cannot be read, UsageError for a name that it lacks.
     """
     path, old = _config(paths, environ)
-    note = None
-    try:
-        credentials = read_credentials(paths.credentials_file(environ))
-    except ConfigError as error:
-        # It is read for warnings only; a config can be edited without them.
-        credentials, note = ConfigFile(), f"{error.message}; access keys in it would win over the helper"
+    credentials, note = _credentials(paths, environ)
     edit = enable(old, names, helper=str(paths.helper), credentials=credentials, force=force)
     edit.warnings[:0] = complaints(old)
     if note:
@@ -67,6 +63,39 @@ def plan_disable(paths: Paths, environ: Mapping[str, str], names: Sequence[str] 
     """What disabling these profiles (None: all) comes to. Writes nothing; raises as `plan_enable`."""
     path, old = _config(paths, environ)
     edit = disable(old, names)
+    edit.warnings[:0] = complaints(old)
+    return Plan(path, old, edit)
+
+
+def plan_profiles(
+    paths: Paths,
+    environ: Mapping[str, str],
+    *,
+    add: Sequence[NewProfile] = (),
+    remove: Sequence[str] = (),
+    managed: bool = True,
+    force: bool = False,
+) -> Plan:
+    """What taking profiles out and then writing others comes to, also where there is no config yet. Writes nothing.
+
+    Args:
+        managed: whether new ones get the helper line, or live `sso_*` lines.
+        force: also take out profiles that the user wrote or changed.
+
+    Raises ConfigError where the config cannot be read, UsageError for a name to remove that it lacks.
+    """
+    path, old = _config(paths, environ, must_exist=False)
+    credentials, note = _credentials(paths, environ)
+    edit = remove_profiles(old, remove, force=force) if remove else Edit(old)
+    if add:
+        edit = _joined(edit, add_profiles(edit.data, add, helper=str(paths.helper), managed=managed))
+        for name in edit.changed:
+            if any(key in credentials.profiles.get(name, {}) for key in STATIC_KEYS[:2]):
+                edit.warnings.append(
+                    f"{name}: the credentials file holds an access key for this name, which clients take instead"
+                )
+        if note:
+            edit.warnings.append(note)
     edit.warnings[:0] = complaints(old)
     return Plan(path, old, edit)
 
@@ -96,11 +125,39 @@ def shared_with(paths: Paths, path: Path) -> str | None:
     return None
 
 
-def _config(paths: Paths, environ: Mapping[str, str]) -> tuple[Path, bytes]:
+def _joined(first: Edit, second: Edit) -> Edit:
+    """Two edits, one after the other, as one."""
+    back = set(second.added_sessions)
+    return Edit(
+        second.data,
+        changed=[*first.changed, *second.changed],
+        removed=[name for name in first.removed if name not in second.changed],
+        unchanged=[*first.unchanged, *second.unchanged],
+        refused=[*first.refused, *second.refused],
+        warnings=[*first.warnings, *second.warnings],
+        added_sessions=[name for name in second.added_sessions if name not in first.removed_sessions],
+        removed_sessions=[name for name in first.removed_sessions if name not in back],
+    )
+
+
+def _credentials(paths: Paths, environ: Mapping[str, str]) -> tuple[ConfigFile, str | None]:
+    """The credentials file, and what is to be said where it cannot be read.
+
+    It is read for warnings only; a config can be edited without them.
+    """
+    try:
+        return read_credentials(paths.credentials_file(environ)), None
+    except ConfigError as error:
+        return ConfigFile(), f"{error.message}; access keys in it would win over the helper"
+
+
+def _config(paths: Paths, environ: Mapping[str, str], *, must_exist: bool = True) -> tuple[Path, bytes]:
     path = paths.config_file(environ)
     check_config(paths, environ)
     data = read_bytes_of(path) if path.is_file() else b""
     if not data and not path.is_file():
+        if not must_exist and not path.exists():  # else a device, which could only swallow it
+            return path, b""
         raise ConfigError(f"there is no AWS config at {path}", "Write one with `aws configure sso`")
     if not parse_config(data).profiles:
         reason = unparsable(data)

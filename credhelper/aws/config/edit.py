@@ -21,7 +21,8 @@ class Edit:
 
     Attributes:
         data: the new bytes; the old ones where nothing is to be done.
-        changed: names of the profiles that are now different.
+        changed: names of the profiles that are now different, or new.
+        removed: names of the profiles that are gone.
         unchanged: names and reasons of profiles that need nothing, or that `--all` leaves out.
         refused: names and reasons of profiles that cannot be changed, or only with force.
         warnings: sentences for a person.
@@ -30,6 +31,7 @@ class Edit:
 
     data: bytes
     changed: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
     unchanged: list[tuple[str, str]] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

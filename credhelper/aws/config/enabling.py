@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from credhelper.aws.config import markers
-from credhelper.aws.config.added_sections import with_sections
+from credhelper.aws.config.added_sections import session_section, with_sections
 from credhelper.aws.config.disabling import disable
 from credhelper.aws.config.document import Line, LineKind, is_property_name, strip_inline_comment
 from credhelper.aws.config.edit import PROCESS, Edit, Editor, Group
@@ -70,7 +70,7 @@ class _Enable(Editor):
         for name in self.chosen(names):
             self.profile(name, asked_for=names is not None)
         new = [session for session in self.used.values() if session.legacy]
-        self.edit.data = with_sections(self.render(), new)
+        self.edit.data = with_sections(self.render(), [session_section(session) for session in new])
         self.edit.added_sessions = [session.name for session in new]
         for session in self.used.values():
             if not session.legacy and not self.config.sessions[session.name].get("sso_registration_scopes"):

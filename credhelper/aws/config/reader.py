@@ -192,12 +192,12 @@ class SessionNames:
             if session is not None:
                 self._known.setdefault((session.same_start, session.region), session)
 
-    def find(self, start_url: str, region: str) -> Session:
-        """The session for these two; `legacy` where no section exists for it."""
+    def find(self, start_url: str, region: str, name: str | None = None) -> Session:
+        """The session for these two; `legacy` where it has no section yet; then of this `name`, if that is free."""
         key = normalize_start_url(start_url), region
         session = self._known.get(key)
         if session is None:
-            base = name = derive_session_name(start_url)
+            base = name = name or derive_session_name(start_url)
             while name in self._taken:
                 self._numbers[base] = number = self._numbers.get(base, 1) + 1
                 name = f"{base}-{number}"
