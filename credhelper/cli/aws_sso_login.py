@@ -50,13 +50,12 @@ def command(arguments: tuple[str, ...]) -> int:
             session = managed_session(wish, Paths.of())
     if wish is None or session is None:
         return _run_aws(["sso", "login", *arguments])
-    from credhelper.cli.login import Login, choose_method  # noqa: PLC0415 - costs 60 ms that the AWS CLI needs not
+    from credhelper.cli.login import Login  # noqa: PLC0415 - costs 60 ms that the AWS CLI needs not
 
     paths = Paths.of()
     paths.check_owner()
     no_core_dumps()
-    method = choose_method(device=wish.device, no_browser=wish.no_browser, environ=os.environ)
-    Login(session, paths, os.environ).run(method, open_browser=not wish.no_browser, force=False)
+    Login(session, paths, os.environ).run(device=wish.device, no_browser=wish.no_browser)
     return EXIT_OK
 
 

@@ -15,8 +15,9 @@ from credhelper import resources, settings
 from credhelper.aws import browser
 from credhelper.aws.centers import Centers
 from credhelper.aws.identity_center import IdentityCenter
+from credhelper.aws.login.choice import choose
 from credhelper.aws.login.failures import explain
-from credhelper.aws.login.flow import Method, log_in, renewable, suffices
+from credhelper.aws.login.flow import log_in, renewable, suffices
 from credhelper.aws.login.turn import turn
 from credhelper.aws.renewal import renew
 from credhelper.aws.targets import is_left_out, resolve_session
@@ -51,8 +52,7 @@ def command(name: str | None, *, device: bool, no_browser: bool, force: bool) ->
     paths.check_owner()
     no_core_dumps()
     session = resolve_session(name, os.environ, paths)
-    method = choose_method(device=device, no_browser=no_browser, environ=os.environ)
-    Login(session, paths, os.environ).run(method, open_browser=not no_browser, force=force)
+    Login(session, paths, os.environ).run(device=device, no_browser=no_browser, force=force)
     chosen = name or chosen_profile(os.environ)
     if chosen and chosen != session.name:
         tell_if_left_out(chosen, session, paths, os.environ)
@@ -65,13 +65,6 @@ def tell_if_left_out(profile: str, session: Session, paths: Paths, environ: Mapp
             f"The AWS CLI does not find this login for the profile {printable(profile)}, which names no sso_session; "
             f"enable it so that it uses this login: {printable(command_for('enable', profile))}"
         )
-
-
-def choose_method(*, device: bool, no_browser: bool, environ: Mapping[str, str]) -> Method:
-    """PKCE, save where a device code was asked for, or no browser can be opened here and nobody said otherwise."""
-    if device or (not no_browser and not browser.commands(environ)):
-        return Method.DEVICE
-    return Method.PKCE
 
 
 class _Lease(enum.Enum):
@@ -94,8 +87,14 @@ class Login:
         # Whether there is one to ask; one that hangs would take its time at each question.
         self._daemon = True
 
-    def run(self, method: Method, *, open_browser: bool, force: bool) -> None:
-        """Log in where that is needed, and say how things stand. Raises CredhelperError."""
+    def run(self, *, device: bool = False, no_browser: bool = False, force: bool = False) -> None:
+        """Log in where that is needed, and say how things stand. Raises CredhelperError.
+
+        Args:
+            device: by a device code.
+            no_browser: open no browser, and take a pasted address from stdin even where that is no terminal.
+            force: also where the session can still be used.
+        """
         for notice in settings.record_network(self._desk.paths, self._desk.environ):
             complain(notice)
         self._remember_config()
@@ -113,7 +112,7 @@ class Login:
                         # Another login may have ended between the look above and the lease.
                         elif not force and self._is_logged_in():
                             return
-                        self._log_in(method, open_browser=open_browser)
+                        self._log_in(device=device, no_browser=no_browser)
                     return
             force = False
             if self._has_joined():
@@ -141,23 +140,24 @@ class Login:
             self._told = True
             click.echo(f"Another login to {self._shown} is under way; waiting for it to end.")
 
-    def _log_in(self, method: Method, *, open_browser: bool) -> None:
+    def _log_in(self, *, device: bool, no_browser: bool) -> None:
         center = self._center()
+        environ = self._desk.environ
+        own = settings.load(self._desk.paths).browsers.get(self._session.name)
+        choice = choose(environ, device=device, no_browser=no_browser, own=own)
         try:
             browser.check_start_url(
                 self._session.start_url, self._session.name, loopback=is_loopback(center.authorize_endpoint())
             )
-            click.echo(f"Logging in to {self._shown} ({printable(self._session.start_url)}).")
-            with person(
-                open_browser=open_browser, read_stdin=not open_browser, environ=self._desk.environ
-            ) as someone:
+            click.echo(f"Logging in to {self._shown} ({printable(self._session.start_url)}) {choice.how}.")
+            with person(open_browser=choice.open_browser, read_stdin=no_browser, environ=environ, own=own) as someone:
                 token = log_in(
                     self._session,
                     cache=self._desk.cache,
                     records=self._desk.records,
                     center=center,
                     clock=self._desk.clock,
-                    method=method,
+                    method=choice.method,
                     ui=someone,
                 )
         finally:

@@ -83,10 +83,9 @@ def log_in(profile: str, session: Session, paths: Paths, environ: Mapping[str, s
     Raises CredhelperError, KeyboardInterrupt.
     """
     from credhelper.cli import no_core_dumps  # noqa: PLC0415
-    from credhelper.cli.login import Login, choose_method, tell_if_left_out  # noqa: PLC0415 - 60 ms, hardly ever needed
+    from credhelper.cli.login import Login, tell_if_left_out  # noqa: PLC0415 - 60 ms, hardly ever needed
 
     no_core_dumps()
     with contextlib.redirect_stdout(sys.stderr):
-        method = choose_method(device=False, no_browser=False, environ=environ)
-        Login(session, paths, environ).run(method, open_browser=True, force=False)
+        Login(session, paths, environ).run()
         tell_if_left_out(profile, session, paths, environ)

@@ -16,6 +16,7 @@ import click
 
 from credhelper.aws import browser
 from credhelper.aws.login.failures import AGAIN
+from credhelper.aws.login.ui import NoBrowser
 from credhelper.endpoints import is_loopback
 from credhelper.errors import CredhelperError
 from credhelper.terminal import printable
@@ -30,10 +31,14 @@ class Person:
         open_browser: False prints the page's address only.
         read_stdin: take a pasted address even where stdin is no terminal.
         environ: for `$BROWSER` and the display.
+        own: the browser that the settings name for the session (`browser.commands`).
     """
 
-    def __init__(self, *, open_browser: bool, read_stdin: bool, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, *, open_browser: bool, read_stdin: bool, environ: Mapping[str, str], own: str | None = None
+    ) -> None:
         self._open_browser = open_browser
+        self._own = own
         self._environ = environ
         self._live = sys.stdout.isatty() and environ.get("TERM") != "dumb"
         self._line_shown = False
@@ -57,7 +62,10 @@ class Person:
         click.echo(message)
 
     def show_page(self, url: str) -> None:
-        if self._open_browser and self._opened(url):
+        if self._open_browser:
+            if not self._opened(url):
+                self._open_browser = False
+                raise NoBrowser
             self.say("Opened the login page in your browser. If you do not see it, open this address yourself:")
         else:
             self.say("Open this address in a browser:")
@@ -163,7 +171,7 @@ class Person:
 
     def _opened(self, url: str) -> bool:
         try:
-            return browser.open_page(url, self._environ, loopback=is_loopback(url))
+            return browser.open_page(url, self._environ, loopback=is_loopback(url), own=self._own)
         except CredhelperError as error:
             self.say(printable(str(error)))
             return False
@@ -175,9 +183,12 @@ class Person:
 
 
 @contextlib.contextmanager
-def person(*, open_browser: bool, read_stdin: bool, environ: Mapping[str, str]) -> Iterator[Person]:
+def person(
+    *, open_browser: bool, read_stdin: bool, environ: Mapping[str, str], own: str | None = None
+) -> Iterator[Person]:
     """A `Person` for one login. A signal that ends the process gives the terminal back first."""
-    with _orderly_end(), Person(open_browser=open_browser, read_stdin=read_stdin, environ=environ) as someone:
+    someone = Person(open_browser=open_browser, read_stdin=read_stdin, environ=environ, own=own)
+    with _orderly_end(), someone:
         yield someone
 
 

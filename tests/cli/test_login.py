@@ -21,7 +21,7 @@ import pytest
 
 from credhelper import files, resources, settings
 from credhelper.agent import Agent
-from credhelper.aws.login.flow import Method, Pace, log_in
+from credhelper.aws.login.flow import Pace, log_in
 from credhelper.aws.login.turn import turn
 from credhelper.aws.records import LoginRecords
 from credhelper.cli import login as verb
@@ -203,20 +203,6 @@ def _approve_codes(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Time()
     monkeypatch.setattr(Person, "show_code", show_code)
     monkeypatch.setattr(verb, "log_in", functools.partial(log_in, pace=Pace(clock.sleep, clock.monotonic)))
-
-
-@pytest.mark.parametrize(
-    ("options", "browser", "method"),
-    [
-        ({"device": False, "no_browser": False}, True, Method.PKCE),
-        ({"device": False, "no_browser": False}, False, Method.DEVICE),
-        ({"device": False, "no_browser": True}, False, Method.PKCE),
-        ({"device": True, "no_browser": False}, True, Method.DEVICE),
-    ],
-)
-def test_the_method(options: dict[str, bool], browser: bool, method: Method) -> None:
-    environ = {"BROWSER": "/bin/true", "PATH": "/bin"} if browser else {"PATH": ""}
-    assert verb.choose_method(environ=environ, **options) is method
 
 
 def test_a_qr_code_is_square_and_has_its_quiet_zone() -> None:

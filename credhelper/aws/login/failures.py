@@ -25,6 +25,16 @@ _KNOWN = {
 }
 # The registration is what is wrong: a new one is made, once.
 BAD_REGISTRATION = frozenset({"InvalidClientException", "UnauthorizedClientException"})
+# What AWS may answer to a wish for a device code where that way of logging in is not allowed, or not to us.
+# A wrong start URL has the same answer; the login by browser, which follows, then says so itself.
+BLOCKED = frozenset(
+    {
+        "AccessDeniedException",
+        "InvalidRequestException",
+        "UnauthorizedClientException",
+        "UnsupportedGrantTypeException",
+    }
+)
 
 
 class LoginFailed(CredhelperError):

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from credhelper.aws.identity_center import IdentityCenter, Registration, TokenGrant
 from credhelper.aws.login import device, pkce
-from credhelper.aws.login.failures import BAD_REGISTRATION, explain
+from credhelper.aws.login.failures import BAD_REGISTRATION, BLOCKED, explain
 from credhelper.aws.login.registration import Registrations, Wanted
-from credhelper.aws.login.ui import Ui
+from credhelper.aws.login.ui import NoBrowser, Ui
 from credhelper.aws.records import LoginRecord, LoginRecords
 from credhelper.aws.tokens import Found, TokenCache
 from credhelper.core.clock import Clock
@@ -75,6 +75,8 @@ def log_in(
 ) -> Token:
     """Log in to `session`, write its token file and return the token.
 
+    Where `method` turns out not to be possible here, the other one follows by itself, and the person is told.
+
     The caller holds the lease on the session. A session that a legacy profile amounts to gets the scope
     `sso:account:access` too, without which there is no refresh token.
 
@@ -97,7 +99,31 @@ def log_in(
                 cache.write(key, token, draft)
             return token
 
-        return _log_in(session, keep=keep, cache=cache, center=center, clock=clock, method=method, ui=ui, pace=pace)
+        def by(way: Method) -> Token:
+            return _log_in(session, keep=keep, cache=cache, center=center, clock=clock, method=way, ui=ui, pace=pace)
+
+        try:
+            return _with_way_out(by, method, ui)
+        except UpstreamError as error:
+            raise explain(error) from error
+
+
+def _with_way_out(by: Callable[[Method], Token], method: Method, ui: Ui) -> Token:
+    """Log in by `method`, else where that cannot be by the other. Raises UpstreamError, CredhelperError."""
+    way = method
+    while True:
+        try:
+            return by(way)
+        except NoBrowser:
+            ui.say("No browser could be opened here; a device code follows.")
+            way = Method.DEVICE
+        except UpstreamError as error:
+            if way is not Method.DEVICE or error.operation != "StartDeviceAuthorization" or error.code not in BLOCKED:
+                raise
+            ui.say("AWS takes no device code here, so the login goes on in a browser.")
+            if error.code == "InvalidRequestException":
+                ui.say("Where its page shows an error, check the session's start URL and region.")
+            way = Method.PKCE
 
 
 @contextlib.contextmanager
@@ -121,7 +147,10 @@ def _log_in(
     ui: Ui,
     pace: Pace,
 ) -> Token:
-    """Bring the person through it. `keep` writes the token."""
+    """Bring the person through it by one method. `keep` writes the token.
+
+    Raises UpstreamError, NoBrowser, LoginFailed, CredhelperError.
+    """
     scopes = session.scopes
     if not scopes or (session.legacy and DEFAULT_SCOPE not in scopes):
         scopes = (*scopes, DEFAULT_SCOPE)
@@ -149,17 +178,14 @@ def _log_in(
 
     registrations = Registrations(cache.folder, clock)
     try:
-        try:
-            # That AWS has dropped a registration shows on the page in the browser alone, of which nobody tells us; so
-            # each login there makes its own.
-            return attempt(registrations.get(center, wanted, fresh=method is Method.PKCE))
-        except UpstreamError as error:
-            if error.code not in BAD_REGISTRATION:
-                raise
-            ui.say("AWS no longer knows this program; registering it anew.")
-            return attempt(registrations.get(center, wanted, fresh=True))
+        # That AWS has dropped a registration shows on the page in the browser alone, of which nobody tells us; so
+        # each login there makes its own.
+        return attempt(registrations.get(center, wanted, fresh=method is Method.PKCE))
     except UpstreamError as error:
-        raise explain(error) from error
+        if error.code not in BAD_REGISTRATION:
+            raise
+        ui.say("AWS no longer knows this program; registering it anew.")
+        return attempt(registrations.get(center, wanted, fresh=True))
 
 
 def _token(session: Session, grant: TokenGrant, registration: Registration, now: float) -> Token:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 
+class NoBrowser(Exception):
+    """Raised by `Ui.show_page`: no browser could be opened, so this login had better go another way."""
+
+
 class Ui(Protocol):
     """The person's side of a login. A method may raise to call the login off.
 
@@ -19,7 +23,10 @@ class Ui(Protocol):
         """One message, of lines without control characters."""
 
     def show_page(self, url: str) -> None:
-        """Bring the person to the login page `url`, which was checked by `browser.check_page`."""
+        """Bring the person to the login page `url`, which was checked by `browser.check_page`.
+
+        Raises NoBrowser, once at most.
+        """
 
     def show_code(self, code: str, page: str, complete: str) -> None:
         """Show the device code, the page at which to type it, and the address with the code in it (both checked)."""

@@ -12,6 +12,8 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import pytest
 
+from credhelper.aws.login.ui import NoBrowser
+
 
 class Person:
     """The `Ui` of a login that a test plays.
@@ -19,13 +21,17 @@ class Person:
     Args:
         at_page: what the person does with the address of the login page; runs beside the login.
         at_code: what the person does with the user code and the address that holds it; runs before it goes on.
+        no_browser: there turns out to be none that opens the login page.
     """
 
     def __init__(
         self,
         at_page: Callable[[str], object] | None = None,
         at_code: Callable[[str, str], object] | None = None,
+        *,
+        no_browser: bool = False,
     ) -> None:
+        self._no_browser = no_browser
         self.said: list[str] = []
         self.pages: list[str] = []
         self.codes: list[tuple[str, str, str]] = []
@@ -69,6 +75,9 @@ class Person:
 
     def show_page(self, url: str) -> None:
         self.pages.append(url)
+        if self._no_browser:
+            self._no_browser = False
+            raise NoBrowser
         if self._at_page is not None:
             self._acts.append(self._pool.submit(self._at_page, url))
 

@@ -8,12 +8,12 @@ import pytest
 
 from credhelper.aws.identity_center import DeviceAuthorization, Registration
 from credhelper.aws.login.failures import LoginFailed
-from credhelper.aws.login.flow import Method
+from credhelper.aws.login.flow import Method, Pace
 from credhelper.errors import CredhelperError
 from credhelper.standin import Fault, StandIn
 from credhelper.standin.browser import visit
 from tests.aws.login.conftest import Desk
-from tests.aws.login.people import Person
+from tests.aws.login.people import Person, redirect_address
 from tests.support import MakeStandIn
 
 
@@ -105,10 +105,67 @@ def test_a_registration_that_aws_has_dropped_is_made_anew(desk: Desk) -> None:
     assert len(person.codes) == 1
 
 
-def test_a_wrong_request_names_start_url_and_region(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    "code",
+    [
+        "InvalidRequestException",
+        "UnauthorizedClientException",
+        "AccessDeniedException",
+        "UnsupportedGrantTypeException",
+    ],
+)
+def test_where_it_is_blocked_the_browser_follows(desk: Desk, code: str) -> None:
+    desk.standin.fault("StartDeviceAuthorization", Fault.error(code, status=400))
+    with Person(at_page=lambda url: person.paste(redirect_address(url) + "\n")) as person:
+        token = desk.log_in(person, Method.DEVICE, pace=Pace(desk.time.sleep))
+    assert token.refresh_token
+    assert desk.cache.read("corp") is not None
+    assert (len(person.pages), person.codes) == (1, [])
+    assert "AWS takes no device code here, so the login goes on in a browser." in person.said
+    assert any("start URL and region" in said for said in person.said) is (code == "InvalidRequestException")
+
+
+def test_a_wrong_start_url_is_not_said_to_be_a_block_alone(desk: Desk) -> None:
     desk.standin.fault("StartDeviceAuthorization", Fault.error("InvalidRequestException"))
+    desk.standin.fault("RegisterClient", Fault.slow(0), 1)  # the one for the device code goes well
+    desk.standin.fault("RegisterClient", Fault.error("InvalidRequestException"))
     with Person() as person, pytest.raises(LoginFailed, match="start URL and region"):
         desk.log_in(person, Method.DEVICE)
+    assert person.pages == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault.error("InternalServerException"),
+        Fault.error("SlowDownException"),
+        Fault.error("InvalidRequestRegionException", status=400),
+        Fault.captive_page(),
+        Fault.drop(),
+    ],
+    ids=["500", "slow down", "another region", "captive portal", "drop"],
+)
+def test_trouble_is_no_block(desk: Desk, fault: Fault) -> None:
+    desk.standin.fault("StartDeviceAuthorization", fault)
+    with Person() as person, pytest.raises(LoginFailed):
+        desk.log_in(person, Method.DEVICE)
+    assert (person.pages, person.said) == ([], [])
+
+
+def test_a_page_that_no_browser_shows_gives_way_to_a_code(desk: Desk) -> None:
+    with Person(at_code=approve, no_browser=True) as person:
+        token = desk.log_in(person, Method.PKCE, pace=Pace(desk.time.sleep, desk.time.monotonic))
+    assert token.refresh_token
+    assert "No browser could be opened here; a device code follows." in person.said
+    assert len(person.codes) == 1
+
+
+def test_no_browser_and_no_code_leave_the_address(desk: Desk) -> None:
+    desk.standin.fault("StartDeviceAuthorization", Fault.error("AccessDeniedException", status=400))
+    with Person(at_page=lambda url: person.paste(redirect_address(url) + "\n"), no_browser=True) as person:
+        desk.log_in(person, Method.PKCE)
+    assert desk.cache.read("corp") is not None
+    assert len(person.pages) == 2
 
 
 def test_a_hostile_page_is_not_shown(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
