@@ -126,17 +126,52 @@ def helper_is_ours(paths: Paths) -> bool:
     works; `credhelper enable` takes it over.
     """
     try:
+        programs = helper_programs(paths)
+    except FileNotFoundError:
+        return False
+    if programs is None:
+        return True  # damaged
+    return not all(os.access(path, os.X_OK) for path in programs) or _command_in(paths) == agent.daemon_command()
+
+
+def helper_programs(paths: Paths) -> list[str] | None:
+    """The programs that the installed helper is run by and starts the daemon by; None where it is damaged.
+
+    Raises FileNotFoundError where there is none, or none that can be read.
+    """
+    try:
         lines = files.read_bytes(paths.helper).splitlines()
+    except CredhelperError as error:
+        raise FileNotFoundError(str(paths.helper)) from error
+    command = _command_in(paths)
+    if not command:
+        return None
+    return [command[0], *(os.fsdecode(line[2:].split(b" ")[0]) for line in lines[:1] if line.startswith(b"#!/"))]
+
+
+def helper_is_current(paths: Paths) -> bool:
+    """Whether helper and library are as this version of ours writes them."""
+    try:
+        return (
+            files.read_bytes(paths.helper) == launcher(_library(paths).parent)
+            and files.read_bytes(_library(paths)) == (_PACKAGE / "client.py").read_bytes()
+        )
     except (FileNotFoundError, CredhelperError):
         return False
-    calls = [line for line in lines if line.startswith(b"main(sys.argv[1:], ")]
-    interpreters = [line[2:].split(b" ")[0] for line in lines[:1] if line.startswith(b"#!/")]
-    try:
-        command = ast.literal_eval(os.fsdecode(calls[0].removeprefix(b"main(sys.argv[1:], ").removesuffix(b")")))
-        gone = not all(os.access(path, os.X_OK) for path in [command[0], *interpreters])
-    except (IndexError, KeyError, TypeError, ValueError, SyntaxError, RecursionError, MemoryError):
-        return True  # damaged
-    return gone or command == agent.daemon_command()
+
+
+def _command_in(paths: Paths) -> list[str]:
+    """The command line by which the installed helper starts the daemon; empty where it is damaged or not there."""
+    with contextlib.suppress(
+        FileNotFoundError, CredhelperError, SyntaxError, ValueError, RecursionError, MemoryError
+    ):
+        for line in files.read_bytes(paths.helper).splitlines():
+            if line.startswith(b"main(sys.argv[1:], "):
+                found = ast.literal_eval(os.fsdecode(line.removeprefix(b"main(sys.argv[1:], ").removesuffix(b")")))
+                if isinstance(found, list) and found and all(isinstance(word, str) for word in found):
+                    return found
+                return []
+    return []
 
 
 def launcher(library: Path) -> bytes:

@@ -173,28 +173,11 @@ def record_network(paths: Paths, environ: Mapping[str, str]) -> list[str]:
     Loopback endpoints are reached directly whatever is recorded here. A proxy's address may hold a password.
     """
 
-    def named(names: tuple[str, ...]) -> str | None:
-        return next((name for name in names if environ.get(name)), None)
-
-    def first(names: tuple[str, ...]) -> str | None:
-        name = named(names)
-        return environ[name] if name else None
-
-    proxies, left_out = {}, []
-    for scheme, names in _PROXY_VARIABLES.items():
-        name = named(names)
-        if name is None:
-            continue
-        try:
-            proxies[scheme] = check_proxy(environ[name], name)
-        except ConfigError as error:
-            if scheme == "https":
-                raise
-            left_out.append(f"{error.message}; it is left out")
+    known, left_out = network_of(environ)
     content = {
-        "proxies": proxies or None,
-        "ca_bundle": first(_BUNDLE_VARIABLES),
-        "no_proxy": first(_NO_PROXY_VARIABLES),
+        "proxies": None if known.proxies is None else dict(known.proxies),
+        "ca_bundle": known.ca_bundle,
+        "no_proxy": known.no_proxy,
     }
     data = json.dumps(content).encode()
     record = paths.state / "network.json"
@@ -206,6 +189,29 @@ def record_network(paths: Paths, environ: Mapping[str, str]) -> list[str]:
             return left_out
     files.replace(record, data)
     return left_out
+
+
+def network_of(environ: Mapping[str, str]) -> tuple[Network, list[str]]:
+    """Proxies and CA bundle of an environment, and what is to be said of it, as for `record_network`.
+
+    Raises ConfigError for a proxy for https that cannot be one.
+    """
+
+    def first(names: tuple[str, ...]) -> str | None:
+        return next((environ[name] for name in names if environ.get(name)), None)
+
+    proxies, left_out = {}, []
+    for scheme, names in _PROXY_VARIABLES.items():
+        name = next((name for name in names if environ.get(name)), None)
+        if name is None:
+            continue
+        try:
+            proxies[scheme] = check_proxy(environ[name], name)
+        except ConfigError as error:
+            if scheme == "https":
+                raise
+            left_out.append(f"{error.message}; it is left out")
+    return Network(proxies or None, first(_BUNDLE_VARIABLES), first(_NO_PROXY_VARIABLES)), left_out
 
 
 def recorded_network(paths: Paths) -> Network:
