@@ -88,7 +88,7 @@ def plan_profiles(
     credentials, note = _credentials(paths, environ)
     edit = remove_profiles(old, remove, force=force) if remove else Edit(old)
     if add:
-        edit = _joined(edit, add_profiles(edit.data, add, helper=str(paths.helper), managed=managed))
+        edit = joined(edit, add_profiles(edit.data, add, helper=str(paths.helper), managed=managed))
         for name in edit.changed:
             if any(key in credentials.profiles.get(name, {}) for key in STATIC_KEYS[:2]):
                 edit.warnings.append(
@@ -125,7 +125,7 @@ def shared_with(paths: Paths, path: Path) -> str | None:
     return None
 
 
-def _joined(first: Edit, second: Edit) -> Edit:
+def joined(first: Edit, second: Edit) -> Edit:
     """Two edits, one after the other, as one."""
     back = set(second.added_sessions)
     return Edit(
