@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from credhelper.aws.config.document import Document, LineKind, Section, split_lines
 from credhelper.aws.config.markers import ADDED, ADDED_SECTION
@@ -17,11 +17,19 @@ from credhelper.model import DEFAULT_SCOPE, Session
 
 @dataclass(frozen=True, slots=True)
 class NewSection:
-    """A section to be added: what stands between its brackets, its lines, and what its digest is of."""
+    """A section to be added.
+
+    Attributes:
+        header: what stands between its brackets.
+        body: its lines.
+        digest: of what it says.
+        own_name: whether that is a profile's own name, which no template made.
+    """
 
     header: str
     body: Sequence[str]
     digest: str
+    own_name: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +38,15 @@ class SectionMark:
 
     at: int
     digest: str
+    own_name: bool
     blank: bool
     newline: bool
+
+    @property
+    def text(self) -> str:
+        """As it stands in the file."""
+        said = {", own name": self.own_name, ", blank line": self.blank, ", final newline": self.newline}
+        return f"{ADDED} section {self.digest}{''.join(text for text, holds in said.items() if holds)}"
 
 
 class Removal:
@@ -87,8 +102,8 @@ class Removal:
         if following:
             header = next((at for at in following if lines[at].kind is not LineKind.BLANK), None)
             if header in self._marks:
-                mark = self._marks[header].at
-                out[mark] = _with_newline(lines[mark].text).encode("utf-8", "surrogateescape") + lines[mark].eol
+                mark = replace(self._marks[header], newline=True)
+                out[mark.at] = mark.text.encode() + lines[mark.at].eol
             return
         for at in range(start - 1, -1, -1):
             if out[at]:
@@ -107,8 +122,8 @@ def with_sections(data: bytes, sections: Sequence[NewSection]) -> bytes:
     parts = [data, eol if newline else b""]
     for number, section in enumerate(sections):
         blank = bool(lines) or number > 0
-        mark = _section_mark(section.digest, blank=blank, newline=newline and number == 0)
-        texts = [f"[{section.header}]", mark, *section.body]
+        mark = SectionMark(0, section.digest, section.own_name, blank, newline=newline and number == 0)
+        texts = [f"[{section.header}]", mark.text, *section.body]
         parts += [eol if blank else b"", *(text.encode("utf-8", "surrogateescape") + eol for text in texts)]
     return b"".join(parts)
 
@@ -159,7 +174,7 @@ def mark_of(document: Document, section: Section) -> SectionMark | None:
     for at in range(section.start + 1, section.end):
         found = ADDED_SECTION.fullmatch(document.lines[at].text)
         if found:
-            return SectionMark(at, found["digest"], blank=bool(found["blank"]), newline=bool(found["newline"]))
+            return SectionMark(at, found["digest"], *(bool(found[what]) for what in ("own", "blank", "newline")))
     return None
 
 
@@ -167,23 +182,6 @@ def digest(header: str, body: Iterable[str]) -> str:
     """What tells whether an added section still says what was written."""
     text = "\n".join([header, *body])
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-
-
-def _section_mark(digest_: str, *, blank: bool, newline: bool) -> str:
-    """The text of an added section's mark."""
-    return f"{ADDED} section {digest_}{', blank line' if blank else ''}{', final newline' if newline else ''}"
-
-
-def with_digest(text: str, digest_: str) -> str:
-    """The text of a mark, of a section that says something else from now on."""
-    found = ADDED_SECTION.fullmatch(text)
-    return _section_mark(digest_, blank=bool(found["blank"]), newline=bool(found["newline"])) if found else text
-
-
-def _with_newline(text: str) -> str:
-    """An added section's mark that also says that the newline before the section was added."""
-    found = ADDED_SECTION.fullmatch(text)
-    return _section_mark(found["digest"], blank=bool(found["blank"]), newline=True) if found else text
 
 
 def _own_lines(document: Document, section: Section) -> list[int]:

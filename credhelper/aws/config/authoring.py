@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from credhelper.aws.config import markers
 from credhelper.aws.config.added_sections import (
@@ -19,7 +19,6 @@ from credhelper.aws.config.added_sections import (
     digest,
     mark_of,
     session_section,
-    with_digest,
     with_sections,
     without_unused_sections,
 )
@@ -42,7 +41,12 @@ _EDITED = "it was changed by hand since it was written"
 
 @dataclass(frozen=True, slots=True)
 class NewProfile:
-    """A profile to write; `region` and `output` stand in it only where they are given."""
+    """A profile to write.
+
+    Attributes:
+        region, output: stand in it only where they are given.
+        own_name: whether the name is a person's choice, and no template's.
+    """
 
     name: str
     session: Session
@@ -50,6 +54,7 @@ class NewProfile:
     role_name: str
     region: str | None = None
     output: str | None = None
+    own_name: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class WrittenProfile:
     Attributes:
         session: the name of its `[sso-session]`.
         managed: whether it has the helper line, or live `sso_*` lines.
+        own_name: whether the name was a person's choice, and no template's.
         untouched: whether every line of it is as we wrote it. Where it is not, the values are what it says now.
     """
 
@@ -69,6 +75,7 @@ class WrittenProfile:
     region: str | None
     output: str | None
     managed: bool
+    own_name: bool
     untouched: bool
 
 
@@ -170,7 +177,7 @@ class _Add(Editor):
             plain = _plain_body(session.name, profile)
             header = _header(profile.name)
             body = self.managed_body(session.name, profile) if self.managed else plain
-            self.new.append(NewSection(header, body, digest(header, plain)))
+            self.new.append(NewSection(header, body, digest(header, plain), profile.own_name))
             self.edit.changed.append(profile.name)
             if not is_for_all(profile.name):
                 self.edit.warnings.append(f"{profile.name}: CDK and the SDK for JavaScript cannot read that name")
@@ -194,9 +201,12 @@ class _Add(Editor):
         plain = _plain_body(session, profile)
         body = self.managed_body(session, profile) if managed else plain
         core = _core(self.document, section)
-        mark = with_digest(self.lines[core[1]].text, digest(section.header, plain))
+        mark = mark_of(self.document, section)
+        if mark is None:
+            return False  # not ours
+        mark = replace(mark, digest=digest(section.header, plain))
         header = self.lines[core[0]]
-        texts = [header.text, mark, *body]
+        texts = [header.text, mark.text, *body]
         if [self.lines[at].text for at in core] == texts:
             return False
         # The last line's own end: there may be none at the end of the file.
@@ -306,6 +316,7 @@ def _written(document: Document, sections: Sequence[Section]) -> WrittenProfile 
         region=values.get("region") or None,
         output=values.get("output") or None,
         managed=helper is not None,
+        own_name=mark.own_name,
         untouched=False,
     )
     plain = _plain_body(found.session, found)
@@ -315,14 +326,7 @@ def _written(document: Document, sections: Sequence[Section]) -> WrittenProfile 
     as_written = [f"[{header}]", document.lines[mark.at].text, *body]
     if len(sections) > 1 or texts != as_written or mark.digest != digest(header, plain):
         return found
-    return WrittenProfile(
-        found.name,
-        *target,
-        region=found.region,
-        output=found.output,
-        managed=found.managed,
-        untouched=True,
-    )
+    return replace(found, untouched=True)
 
 
 def _core(document: Document, section: Section) -> range:
