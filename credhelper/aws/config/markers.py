@@ -3,9 +3,9 @@
 Every marked line is a comment that begins in the first column with `#credhelper: `. What follows is
 
 - `added`: the next helper line of the section was added;
-- `added section DIGEST[, own name][, blank line][, final newline]`, right below the header of a session or profile that was added
-  whole, with what was added before that header; the digest is of the section, so that a later change by the user is
-  noticed; `own name` is said of a profile whose name was not made by a template;
+- `added section DIGEST[, own name][, blank line][, final newline]`, right below the header of a section
+  (a session or a profile) that was added, with what was added before that header; the digest is of the section, so
+  that a later change by the user is noticed; `own name` is said of a profile whose name no template made;
 - an `sso_*` or `credential_process` line of the user's, word for word, that was taken out of force, or a line that
   goes on with the value of such a one above it, indented deeper. All else is a comment of the user's own.
 
@@ -24,7 +24,8 @@ PREFIX = "#credhelper: "
 ADDED = PREFIX + "added"
 ADDED_SECTION = re.compile(
     re.escape(PREFIX)
-    + r"added section (?P<digest>[0-9a-f]{8})(?P<own>, own name)?(?P<blank>, blank line)?(?P<newline>, final newline)?\s*"
+    + r"added section (?P<digest>[0-9a-f]{8})"
+    + r"(?P<own>, own name)?(?P<blank>, blank line)?(?P<newline>, final newline)?\s*"
 )
 _RAW_PREFIX = PREFIX.encode()
 
