@@ -46,8 +46,10 @@ def remembered_style(paths: Paths, session: Session) -> Style | None:
         said = json.loads(files.read_bytes(_path(paths, session)))
         style = Style(
             _text(said["template"]) if "template" in said else DEFAULT_TEMPLATE,
-            *(_text(said[key]) if said.get(key) else None for key in ("region", "output")),
-            *(tuple(map(_text, said.get(key, []))) for key in ("include", "exclude")),
+            region=_text(said["region"]) if said.get("region") else None,
+            output=_text(said["output"]) if said.get("output") else None,
+            include=tuple(map(_text, said.get("include", []))),
+            exclude=tuple(map(_text, said.get("exclude", []))),
         )
         Template.parse(style.template)
         return style
@@ -66,5 +68,7 @@ def _text(value: object) -> str:
 
 
 def _path(paths: Paths, session: Session) -> Path:
-    name = hashlib.sha1(session.id.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
+    # Not by the session's name: that of a legacy one changes once it has a section.
+    key = f"{session.same_start} {session.region}".encode("utf-8", "surrogateescape")
+    name = hashlib.sha1(key, usedforsecurity=False).hexdigest()
     return paths.state / "profiles" / f"{name}.json"
