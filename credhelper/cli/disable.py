@@ -8,7 +8,8 @@ import click
 
 from credhelper.aws.config.apply import plan_disable
 from credhelper.cli import no_core_dumps
-from credhelper.cli.enable import carry_out, chosen_names, outcome
+from credhelper.cli.enable import chosen_names
+from credhelper.cli.planned import carry_out, outcome
 from credhelper.errors import EXIT_FAILURE
 from credhelper.paths import Paths
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from credhelper import cli, files
 from credhelper.aws.config import parse_config
-from credhelper.cli import disable, enable
+from credhelper.cli import disable, enable, planned
 from credhelper.errors import ConfigError, CredhelperError, FileChanged, UsageError
 from credhelper.paths import Paths
 from credhelper.resources import known_configs
@@ -49,7 +49,7 @@ def config_file(home: Path) -> Path:
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(enable, "is_terminal", lambda: True)
+    monkeypatch.setattr(planned, "is_terminal", lambda: True)
 
 
 def run(command: click.Command, *arguments: str, answers: str = "") -> tuple[int, str]:

@@ -1,0 +1,112 @@
+"""A planned edit of the AWS config: shown, asked about, written, reported; for all commands that make one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from credhelper.aws.config.apply import Plan, diff, shared_with, write
+from credhelper.cli import show_diff
+from credhelper.errors import EXIT_FAILURE, EXIT_OK, CredhelperError
+from credhelper.paths import Paths
+from credhelper.terminal import counted, is_terminal, printable
+
+_VERBS = {"is": "are", "has": "have", "does": "do"}
+_DONE = {"Enable": "enabled", "Disable": "disabled", "Write": "written", "Remove": "removed"}
+
+
+def carry_out(paths: Paths, plan: Plan, verb: str, *, dry_run: bool, yes: bool, install: bool) -> bool:
+    """Show, ask, write. Returns False where the answer was no.
+
+    Raises CredhelperError where there is nobody to ask, and FileChanged where another program wrote the file.
+    """
+    if plan.changes and (dry_run or not yes):
+        show_diff(diff(plan))
+    if plan.changes and not dry_run and not yes and not _confirmed(paths, plan, verb):
+        click.echo("Nothing was written.")
+        return False
+    restored = not dry_run and _write(paths, plan, install=install)
+    _report(plan, verb, dry_run=dry_run)
+    if restored:
+        click.echo(f"The helper was missing and is in place again: {printable(str(paths.helper))}")
+    elif not plan.changes:
+        click.echo("Nothing to change.")
+    return True
+
+
+def outcome(plan: Plan, *, by_name: bool) -> int:
+    """The exit code: a profile that was asked for by name and refused is a failure."""
+    return EXIT_FAILURE if by_name and plan.edit.refused else EXIT_OK
+
+
+def _write(paths: Paths, plan: Plan, *, install: bool) -> bool:
+    """Returns whether enabled profiles had been without the helper, and have it again."""
+    from credhelper import resources  # noqa: PLC0415 - spares `--help` and `--dry-run` its imports
+
+    enabled = any("already" in reason for _, reason in plan.edit.unchanged)
+    managed = plan.changes or enabled
+    restored = install and enabled and resources.helper_is_missing(paths)
+    if install and managed:
+        resources.install_helper(paths)
+    if plan.changes:
+        write(plan)
+    if install and managed:
+        resources.remember_config(paths, plan.path)
+    return restored
+
+
+def _confirmed(paths: Paths, plan: Plan, verb: str) -> bool:
+    if not is_terminal():
+        raise CredhelperError("there is no terminal to ask on, and nothing was written", "Say --yes")
+    reason = shared_with(paths, plan.path)
+    if reason and not click.confirm(f"{printable(reason)}; another system may share it. Go on?", default=False):
+        return False
+    return click.confirm(f"{_what(plan, verb)} in {printable(str(plan.path))}?", default=True)
+
+
+def _what(plan: Plan, verb: str) -> str:
+    """What is to be done, as the beginning of a sentence."""
+    parts = [f"{verb} {_profiles(plan.edit.changed)}"] if plan.edit.changed else []
+    if plan.edit.removed:
+        parts.append(f"{'remove' if parts else 'Remove'} {_profiles(plan.edit.removed)}")
+    return " and ".join(parts)
+
+
+def _report(plan: Plan, verb: str, *, dry_run: bool) -> None:
+    edit = plan.edit
+    for name, reason in edit.refused:
+        click.echo(f"Refused: {printable(name)}: {printable(reason)}")
+    for warning in edit.warnings:
+        click.echo(f"Mind: {printable(warning)}")
+    _report_unchanged(plan)
+    for names, done in ((edit.changed, _DONE[verb]), (edit.removed, "removed")):
+        if names:
+            text = f"{_profiles(names)} {'would be ' if dry_run else ''}{done}"
+            listed = ", ".join(printable(name) for name in names[:20])
+            more = len(names) - 20
+            click.echo(f"{text}: {listed}{f' and {more} more' if more > 0 else ''}.")
+
+
+def _report_unchanged(plan: Plan) -> None:
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in plan.edit.unchanged:
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        if len(names) == 1:
+            click.echo(f"Left as it is: {printable(names[0])}: {printable(reason)}")
+        else:
+            click.echo(f"Left as they are: {_profiles(names)}: {printable(_of_several(reason))}")
+
+
+def _of_several(reason: str) -> str:
+    """A reason that begins with `it is`, `it has`… as one of several profiles."""
+    subject, _, rest = reason.partition(" ")
+    verb, _, rest = rest.partition(" ")
+    if subject != "it":
+        return reason
+    return f"they {_VERBS.get(verb, verb.removesuffix('s'))} {rest}".replace("of its own", "of their own")
+
+
+def _profiles(names: Sequence[str]) -> str:
+    return counted(len(names), "profile")
