@@ -132,7 +132,7 @@ def _session_blocks(
                 Text(span(_moment(session["expires_at"]), now)),
             )
         )
-        sentences.append(signs.text(_next(session, now, running=running)))
+        sentences.append(signs.text(outlook(session, now, running=running)))
     if not rows:
         return [[Text("No session in the AWS config."), Text()]]
     titles = ("session", "state", "left")
@@ -291,7 +291,8 @@ def _daemon(daemon: Mapping[str, Any]) -> Text:
     return Text("The daemon does not run; `credhelper daemon start` starts it, and so does the next call.", "yellow")
 
 
-def _next(session: Mapping[str, Any], now: float, *, running: bool) -> str:
+def outlook(session: Mapping[str, Any], now: float, *, running: bool) -> str:
+    """What becomes of a session of the `status` document, in a sentence; `running` tells whether the daemon is."""
     reason = str(session["reason"])
     if session["state"] in {"expiring", "expired", "logged_out"}:
         return f"{reason}; run: {login_command(session['name'])}"

@@ -29,6 +29,10 @@ _LOGIN = Verdict.LOGIN
 _RETRY = Verdict.RETRY
 _KEEP = Verdict.KEEP
 
+# Of a role that the person does not have; `whoami` knows them again.
+NO_ACCESS = "no access to this account and role"
+NO_SUCH_ROLE = "there is no such account or role"
+
 # Codes: the error shapes of botocore's service models `sso-oidc` and `sso`. What is missing here belongs to
 # operations that the daemon never calls, and goes by its status.
 _TABLE = {
@@ -43,8 +47,8 @@ _TABLE = {
     "SlowDownException": Judgement(_RETRY, "AWS asks to slow down"),
     "TooManyRequestsException": Judgement(_RETRY, "AWS throttles this user's calls"),
     "InternalServerException": Judgement(_RETRY, "AWS has an internal error"),
-    "ForbiddenException": Judgement(_KEEP, "no access to this account and role"),
-    "ResourceNotFoundException": Judgement(_KEEP, "there is no such account or role"),
+    "ForbiddenException": Judgement(_KEEP, NO_ACCESS),
+    "ResourceNotFoundException": Judgement(_KEEP, NO_SUCH_ROLE),
     "InvalidRequestException": Judgement(_KEEP, "AWS does not accept the request"),
     UpstreamError.OFFLINE: Judgement(_RETRY, "AWS cannot be reached", offline=True),
     UpstreamError.PORTAL: Judgement(_RETRY, "the network answers with a sign-in page of its own", offline=True),

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from credhelper.cli.whoami import Identity, identity_of
+from credhelper.cli.identity import Identity, identity_of
 from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, Fault
 from tests.aws.test_readable import OBSTACLES
 from tests.cli.terminal import Terminal
@@ -41,7 +41,10 @@ def test_json_of_the_environments_profile(terminal: Terminal, monkeypatch: pytes
     result = terminal.call("whoami", "--json")
     assert result.code == 0
     document = json.loads(result.out)
-    assert set(document) == {"profile", "account", "role", "person", "arn"}
+    assert set(document) == {
+        *("profile", "account", "role", "person", "arn", "account_name", "source", "expires_at"),
+        *("session", "session_state", "session_ends_at"),
+    }
     assert document["profile"] == "dev"
 
 
