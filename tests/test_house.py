@@ -20,7 +20,7 @@ FLOORS = [
     {"aws"},
     {"standin"},
     {"daemon"},
-    {"demo"},
+    {"demo", "doctor"},
     {"cli"},
     {"__main__"},
 ]

@@ -30,6 +30,7 @@ VERBS = {
     "hook": "Print the hook of a shell, or install it.",
     "daemon": "Run, start, stop or look at the background process.",
     "console": "Open the AWS console at a profile's account and role.",
+    "doctor": "Look for everything that goes wrong in practice, and mend it.",
     "demo": "Show the whole thing on a local stand-in, no AWS account needed.",
 }
 # What a full disk answers, a quota, a limit on the size of files, and a terminal that has gone.

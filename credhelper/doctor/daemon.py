@@ -1,0 +1,91 @@
+"""The background process: whether it runs, answers, and is of this version."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from credhelper import __version__, client
+from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
+from credhelper.doctor.scene import Scene
+from credhelper.errors import CredhelperError
+
+_RESTART = Mend("credhelper daemon restart", verb=("daemon", "restart"))
+_START = Mend("credhelper daemon start", verb=("daemon", "start"))
+
+
+def running(scene: Scene) -> Iterator[Remark]:
+    """Whether it can be asked, and what it says of itself."""
+    folder = _loose_folder(scene)
+    daemon = scene.daemon
+    if folder is not None:
+        yield Finding(
+            "daemon-folder",
+            f"the folder of the daemon's socket is not this user's alone: {folder}",
+            "Somebody else could lock it or listen there, so nobody connects",
+            Mend(f"chmod 700 {scene.word(folder)}", action=lambda: _close(folder))
+            if folder.stat().st_uid == os.geteuid() and not folder.is_symlink()
+            else Mend(words="Set CREDHELPER_SOCKET to a path in another folder"),
+        )
+    elif scene.daemon_problem is not None:
+        yield Finding(
+            "daemon-broken",
+            scene.daemon_problem.message,
+            "No program gets credentials while somebody is there and does not answer",
+            _RESTART,
+        )
+    elif daemon is None:
+        if scene.managed or scene.sessions:
+            yield Finding(
+                "daemon-absent",
+                "the daemon does not run",
+                "The next call of a managed profile starts it; until then nothing is renewed, and nobody is warned",
+                _START,
+            )
+    elif daemon.get("version") != __version__:
+        yield Finding(
+            "daemon-older",
+            f"the daemon is of version {daemon.get('version')}, the program of {__version__}",
+            "It was started before the upgrade, and goes on as it was",
+            _RESTART,
+        )
+    else:
+        yield Well(f"it runs (process {daemon.get('pid')}), version {__version__}")
+
+
+def log(scene: Scene) -> Iterator[Remark]:
+    """Whether its log can be written."""
+    path = scene.paths.log
+    if path.exists() and not path.is_file():
+        yield Finding(
+            "daemon-log",
+            f"{scene.shown(path)} is no regular file",
+            "The daemon does not start then",
+            Mend(f"mv {scene.word(path)} {scene.word(path.with_suffix('.old'))}"),
+        )
+
+
+def _loose_folder(scene: Scene) -> Path | None:
+    """The folder of a socket in use that is not ours alone, if there is one."""
+    environ = {os.fsencode(name): os.fsencode(value) for name, value in scene.environ.items()}
+    for address in client.addresses(environ, os.fsencode(scene.paths.home), os.geteuid()):
+        folder = Path(os.fsdecode(address)).parent
+        try:
+            client.check_folder(address, os.geteuid())
+        except client.Broken:
+            return folder
+        except client.Absent:
+            continue
+    return None
+
+
+def _close(folder: Path) -> str:
+    if not stat.S_ISDIR(folder.lstat().st_mode):
+        raise CredhelperError(f"{folder} is no folder", "Move it away")
+    folder.chmod(0o700)
+    return f"{folder} is this user's alone"
+
+
+CHECKS: tuple[Check, ...] = (running, log)

@@ -1,0 +1,185 @@
+"""Variables that lead AWS programs elsewhere than their profile says."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from credhelper import files, rc_places
+from credhelper.aws.config.reader import merge_profiles
+from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
+from credhelper.doctor.scene import Scene
+from credhelper.endpoints import check_endpoint
+from credhelper.errors import ConfigError, CredhelperError
+from credhelper.names import nearest
+from credhelper.paths import chosen_profile
+
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+_ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SSO", "AWS_ENDPOINT_URL_SSO_OIDC", "AWS_ENDPOINT_URL_STS")
+# Read by login shells, or by all of a kind, beside the files that a hook belongs into.
+_START_FILES = (".profile", ".zshenv", ".zprofile")
+
+
+def access_keys(scene: Scene) -> Iterator[Remark]:
+    """Access keys in the environment, which most programs prefer to `AWS_PROFILE`."""
+    found = [name for name in _KEYS if scene.environ.get(name)]
+    if not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} & set(found):
+        return
+    profile = chosen_profile(scene.environ)
+    yield Finding(
+        "access-keys",
+        f"{found[0]} is set{_where(scene, found[0])}",
+        "Most programs work as those keys, and not as a profile"
+        + (f" ({profile})" if profile else "")
+        + "; a profile that is named on the command line alone wins over them",
+        Mend(unset(scene, found), None if not _where(scene, found[0]) else "And take the line out there"),
+    )
+
+
+def profile(scene: Scene) -> Iterator[Remark]:
+    """Whether `AWS_PROFILE` names a profile."""
+    name = chosen_profile(scene.environ)
+    if name is None:
+        return
+    other = scene.environ.get("AWS_DEFAULT_PROFILE")
+    variable = "AWS_PROFILE" if scene.environ.get("AWS_PROFILE") else "AWS_DEFAULT_PROFILE"
+    known = merge_profiles(scene.config, scene.credentials)
+    if name not in known:
+        near = nearest(name, known)
+        yield Finding(
+            "profile-unknown",
+            f"{variable} names {name}, and there is no such profile",
+            "Every AWS program fails at once",
+            Mend(_export(scene, near[0]) if near else unset(scene, [variable])),
+        )
+    else:
+        yield Well(f"{variable} is {name}")
+    if other and other != name:
+        yield Finding(
+            "profile-twice",
+            f"AWS_PROFILE is {name}, AWS_DEFAULT_PROFILE is {other}",
+            "Programs differ on which one counts",
+            Mend(unset(scene, ["AWS_DEFAULT_PROFILE"])),
+            "hint",
+        )
+
+
+def endpoints(scene: Scene) -> Iterator[Remark]:
+    """Services that are looked for elsewhere than at AWS."""
+    set_here = {name: scene.environ[name] for name in _ENDPOINTS if scene.environ.get(name)}
+    ignored = scene.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
+    for name, url in set_here.items():
+        if ignored:
+            break
+        try:
+            check_endpoint(url)
+        except ConfigError:
+            yield Finding(
+                "endpoint-unsafe",
+                f"{name} leads to {host(url)}, which is neither https nor on this machine",
+                "A token must not travel there, so `credhelper login` refuses it",
+                Mend(unset(scene, [name])),
+            )
+    if set_here and not ignored:
+        listed = ", ".join(f"{name} to {host(url)}" for name, url in set_here.items())
+        yield Finding(
+            "endpoint-overridden",
+            f"endpoints are overridden: {listed}",
+            "AWS programs of this environment ask there and not AWS; a login takes it over for its tokens",
+            Mend(unset(scene, list(set_here)), "Only where that is not meant"),
+            "hint",
+        )
+    for name, values in scene.config.profiles.items():
+        url = values.get("endpoint_url", "")
+        if url and not ignored and "\n" not in url:
+            yield Finding(
+                "endpoint-configured",
+                f"{name} has endpoint_url, and leads to {host(url)}",
+                "AWS programs with that profile ask there and not AWS",
+                Mend(f"${{EDITOR:-vi}} {scene.word(scene.config_path)}", "Only where that is not meant"),
+                "hint",
+            )
+
+
+def files_named(scene: Scene) -> Iterator[Remark]:
+    """A credentials file that is named and not there."""
+    named = scene.environ.get("AWS_SHARED_CREDENTIALS_FILE")
+    if named and named != os.devnull and not scene.credentials_path.exists():
+        yield Finding(
+            "credentials-missing",
+            f"AWS_SHARED_CREDENTIALS_FILE names {scene.shown(scene.credentials_path)}, which is not there",
+            "Keys in the usual place are not looked at then",
+            Mend(unset(scene, ["AWS_SHARED_CREDENTIALS_FILE"])),
+            "hint",
+        )
+
+
+def host(url: str) -> str:
+    """Host and port of an address, without what may be a password."""
+    try:
+        parts = urlsplit(url if "//" in url else f"//{url}")
+        named, port = parts.hostname, parts.port
+    except ValueError:
+        return "nowhere"
+    return f"{named}:{port}" if named and port else named or "nowhere"
+
+
+def unset(scene: Scene, names: Sequence[str]) -> str:
+    """What takes these variables away in the person's shell."""
+    shell = shell_name(scene)
+    if shell == "fish":
+        return f"set -e {' '.join(names)}"
+    if shell == "powershell":
+        return f"Remove-Item {', '.join(f'Env:{name}' for name in names)}"
+    return f"unset {' '.join(names)}"
+
+
+def shell_name(scene: Scene) -> str | None:
+    """The person's shell, as `shell_files.SHELLS` has it; None for another one."""
+    name = scene.environ.get("CREDHELPER_IN") or Path(scene.environ.get("SHELL", "")).name
+    if scene.interactive and not scene.environ.get("CREDHELPER_IN"):
+        name = _parent_shell() or name
+    return {"bash": "bash", "zsh": "zsh", "fish": "fish", "pwsh": "powershell", "powershell": "powershell"}.get(name)
+
+
+def _parent_shell() -> str | None:
+    """The nearest shell among those that started us."""
+    import psutil  # noqa: PLC0415 - not for programs
+
+    try:
+        names = [process.name().lstrip("-") for process in psutil.Process().parents()]
+    except psutil.Error:
+        return None
+    return next((name for name in names if name in {"bash", "zsh", "fish", "pwsh"}), None)
+
+
+def _export(scene: Scene, name: str) -> str:
+    from credhelper.names import command_for  # noqa: PLC0415
+
+    return command_for("use", name) if scene.environ.get("CREDHELPER_IN") else f"export AWS_PROFILE={name}"
+
+
+def _where(scene: Scene, name: str) -> str:
+    """` in FILE, line N` where a start-up file of the shell sets it; nothing of the line itself."""
+    shell = shell_name(scene)
+    home = scene.paths.home
+    paths = [home / file for file in _START_FILES]
+    if shell is not None:
+        places = rc_places.places(shell, scene.paths, scene.environ)
+        paths = [*places.install, *places.others, *paths]
+    pattern = re.compile(rb"^[^#]*\b" + name.encode() + rb"\b")
+    for path in dict.fromkeys(paths):
+        try:
+            lines = files.read_bytes(path).splitlines()
+        except (FileNotFoundError, CredhelperError):
+            continue
+        for number, line in enumerate(lines, 1):
+            if pattern.match(line) and not re.match(rb"\s*(unset|set -e)\b", line):
+                return f" in {scene.shown(path)}, line {number}"
+    return ""
+
+
+CHECKS: tuple[Check, ...] = (access_keys, profile, endpoints, files_named)

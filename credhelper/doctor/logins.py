@@ -1,0 +1,213 @@
+"""The tokens of the sessions: whether there are any, who may read them, and whether they can be renewed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from credhelper.aws.config.reader import session_of
+from credhelper.aws.survey import look_at
+from credhelper.aws.tokens import parse_token
+from credhelper.core.schedule import Assessment
+from credhelper.dates import moment_of
+from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
+from credhelper.doctor.scene import Scene
+from credhelper.errors import CredhelperError, TokenUnreadable
+from credhelper.files import read_bytes
+from credhelper.model import DEFAULT_SCOPE, Session, normalize_start_url
+from credhelper.names import command_for, login_command
+from credhelper.terminal import local_time
+
+_OVER = {"expired", "logged_out"}
+
+
+def cache(scene: Scene) -> Iterator[Remark]:
+    """Files of the token cache that are nobody's, or somebody else's."""
+    named = {scene.cache.path(session.cache_key) for session in scene.sessions}
+    for path in _files(scene.paths.token_cache):
+        status = None
+        with contextlib.suppress(OSError):
+            status = path.stat()
+        if status is not None and status.st_uid != os.geteuid():
+            yield Finding(
+                "token-owner",
+                f"{scene.shown(path)} belongs to another user (uid {status.st_uid})",
+                "`sudo aws …` leaves files like that; no program of yours can renew what is in it",
+                Mend(f'sudo chown "$(id -un)" {scene.word(path)}'),
+            )
+        elif path in named:
+            continue  # told with its session
+        else:
+            reason = _unreadable(path)
+            if reason is not None:
+                yield Finding(
+                    "cache-unreadable",
+                    f"{scene.shown(path)} cannot be read: {reason}",
+                    "It is of no session in this config; a program that looks for it fails, or was killed while it "
+                    "wrote",
+                    Mend(f"mv {scene.word(path)} {scene.word(path.with_suffix('.broken'))}"),
+                    "hint",
+                )
+
+
+def sessions(scene: Scene) -> Iterator[Remark]:
+    """Each session of the config."""
+    for session in scene.sessions:
+        yield from _session(scene, session)
+
+
+def _session(scene: Scene, session: Session) -> Iterator[Remark]:
+    name, login = session.name, login_command(session.name)
+    path = scene.cache.path(session.cache_key)
+    try:
+        token = scene.cache.read(session.cache_key)
+    except TokenUnreadable as error:
+        regular = path.is_file()
+        yield Finding(
+            "token-unreadable",
+            f"session {name}: {error.message}",
+            "Another program was killed while it wrote the file, or a disk was full",
+            Mend(login if regular else f"mv {scene.word(path)} {scene.word(path.with_suffix('.old'))} && {login}"),
+        )
+        return
+    if token is not None and token.start_url and normalize_start_url(token.start_url) != session.same_start:
+        yield Finding(
+            "token-other",
+            f"session {name}: the login that lies there is of another start URL, {token.start_url}",
+            "Two sessions of one name in two configs share one file; a token is only used for its own start URL",
+            Mend(login, "Give one of the two sessions another name"),
+        )
+        return
+    state, reason, expires_at = _state(scene, session)
+    if state in _OVER:
+        yield Finding(
+            "login-needed",
+            f"session {name}: {reason}",
+            "Only a person can go on from there",
+            Mend(login),
+        )
+        return
+    if state == "offline" or (state == "renewing" and scene.daemon is not None):
+        yield Finding(
+            "not-renewed",
+            f"session {name}: its token has run out and is not renewed yet: {reason}",
+            "The daemon tries again by itself",
+            Mend("credhelper status --watch"),
+            "hint",
+        )
+        return
+    now = scene.clock.now()
+    if token is not None and not token.refreshable(now):
+        yield _not_renewable(scene, session, expires_at)
+        return
+    left = f"until {local_time(expires_at, now)}" if expires_at else "now"
+    yield Well(f"{name} is logged in, and renews itself (token {left})")
+
+
+def _not_renewable(scene: Scene, session: Session, expires_at: float | None) -> Finding:
+    ends = f" and ends at {local_time(expires_at, scene.clock.now())}" if expires_at else ""
+    text = f"session {session.name}: this login cannot be renewed{ends}"
+    again = login_command(session.name).replace("credhelper login", "credhelper login --force", 1)
+    token = scene.cache.read(session.cache_key)
+    if token is not None and token.refresh_token and token.client_id and token.client_secret:
+        return Finding("token-registration", text, "Its client registration has run out", Mend(again))
+    if session.legacy:
+        names = [found.name for found in scene.profiles if found.session and found.session.id == session.id]
+        return Finding(
+            "token-scopes",
+            text,
+            f"Profiles without an sso-session log in without the scope {DEFAULT_SCOPE}, and get no refresh token",
+            Mend(f"{command_for('enable', names[0])} && {login_command(session.name)}" if names else again),
+            "hint",
+        )
+    return Finding(
+        "token-scopes",
+        text,
+        f"It was made without the scope {DEFAULT_SCOPE}, so AWS gave no refresh token"
+        + (
+            "; the AWS CLI asks for it only where sso_registration_scopes says so"
+            if _unscoped(scene, session)
+            else ""
+        ),
+        Mend(again),
+    )
+
+
+def scopes(scene: Scene) -> Iterator[Remark]:
+    """Sessions whose next login would ask for the wrong scopes."""
+    for name, values in scene.config.sessions.items():
+        session = session_of(name, values)
+        if session is None:
+            continue
+        edit = f"${{EDITOR:-vi}} {scene.word(scene.config_path)}"
+        wanted = f"Write `sso_registration_scopes = {', '.join(dict.fromkeys([DEFAULT_SCOPE, *session.scopes]))}`"
+        if DEFAULT_SCOPE not in session.scopes:
+            yield Finding(
+                "session-scopes",
+                f"[sso-session {name}] asks for other scopes than {DEFAULT_SCOPE}",
+                "A login with them gives tokens that can neither be renewed nor get role credentials",
+                Mend(edit, wanted),
+            )
+        elif _unscoped(scene, session):
+            yield Finding(
+                "session-scopes",
+                f"[sso-session {name}] has no sso_registration_scopes",
+                "`credhelper login` asks for a token that can be renewed all the same, `aws sso login` does not",
+                Mend(edit, wanted),
+                "hint",
+            )
+
+
+def _unscoped(scene: Scene, session: Session) -> bool:
+    return not scene.config.sessions.get(session.name, {}).get("sso_registration_scopes")
+
+
+def _state(scene: Scene, session: Session) -> tuple[str, str, float | None]:
+    """State, reason and end: the daemon's word, else what the file alone says."""
+    for entry in scene.status["sessions"]:
+        if isinstance(entry, dict) and (entry.get("name"), entry.get("start_url")) == (
+            session.name,
+            session.start_url,
+        ):
+            return str(entry.get("state")), str(entry.get("reason")), _moment(entry.get("expires_at"))
+    assessment: Assessment = look_at(session, scene.paths)
+    end = None
+    with contextlib.suppress(CredhelperError):
+        found = scene.cache.find(session, scene.clock.now())
+        end = found.token.expires_at if found else None
+    return assessment.state, assessment.reason, end
+
+
+def _moment(date: Any) -> float | None:
+    try:
+        return moment_of(date) if date else None
+    except (TypeError, ValueError):
+        return None
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.glob("*.json"))
+    except OSError:
+        return []
+
+
+def _unreadable(path: Path) -> str | None:
+    """Why a file of the cache is neither a token nor a client registration nor anything else in JSON."""
+    try:
+        data = read_bytes(path)
+    except FileNotFoundError:
+        return None
+    except CredhelperError as error:
+        return error.message.removeprefix(f"{path} ")
+    try:
+        parse_token(data, 0.0)
+    except TokenUnreadable as error:
+        return "it is not JSON" if "JSON" in error.message else None
+    return None
+
+
+CHECKS: tuple[Check, ...] = (cache, sessions, scopes)

@@ -1,0 +1,399 @@
+"""Whether AWS can be reached from here, as the daemon reaches it; and what the answers say of clock and login."""
+
+from __future__ import annotations
+
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from credhelper import settings
+from credhelper.aws.identity_center import IdentityCenter, Registration
+from credhelper.core.clock import Clock
+from credhelper.doctor.environment import host
+from credhelper.doctor.installation import listed
+from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
+from credhelper.doctor.scene import Scene
+from credhelper.endpoints import check_proxy, endpoints_from_environment, is_loopback, network_for
+from credhelper.errors import ConfigError, CredhelperError, TokenUnreadable, UpstreamError
+from credhelper.model import Endpoints, Session, Token
+from credhelper.names import login_command
+from credhelper.surroundings import is_wsl
+from credhelper.terminal import duration
+
+# Seconds for a connection, and again for an answer.
+_TIMEOUT = 3.0
+# Seconds for all of it, also where the look-up of a name hangs; it is asked side by side.
+_ALL_WITHIN = 7.0
+# AWS refuses what is signed five minutes off; less than half a minute is no trouble at all.
+_SKEW_REFUSED, _SKEW_TOLD = 300.0, 30.0
+# What nobody has: it is asked with, to be refused.
+_NOBODY = "nobody"
+_PROXY_TROUBLE = ("the proxy refused", "the proxy asks for a name and a password")
+_UNTRUSTED = "the TLS certificate is not trusted"
+
+
+@dataclass(slots=True)
+class Question:
+    """One thing that is asked of AWS, and what came of it.
+
+    Attributes:
+        service: `sso-oidc` or `sso`.
+        endpoints: of the session's login, else those that a login would use.
+        token: what is asked with; None asks as nobody.
+        error: the refusal, if there was one; for nobody there always is.
+        skew: seconds that AWS's clock is ahead of ours; 0 where that is not known.
+    """
+
+    session: Session
+    service: str
+    endpoints: Endpoints
+    token: Token | None = None
+    error: CredhelperError | None = None
+    skew: float = 0.0
+    done: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def host(self) -> str:
+        named = self.endpoints.oidc if self.service == "sso-oidc" else self.endpoints.portal
+        if named:
+            return host(named)
+        name = "oidc" if self.service == "sso-oidc" else "portal.sso"
+        suffix = "amazonaws.com.cn" if self.session.region.startswith("cn-") else "amazonaws.com"
+        return f"{name}.{self.session.region}.{suffix}"
+
+    @property
+    def code(self) -> str | None:
+        """Why it did not get through; None where the service itself has answered."""
+        if not self.done.is_set():
+            return UpstreamError.OFFLINE
+        if isinstance(self.error, UpstreamError):
+            return self.error.code if self.error.code in _NOT_THEIRS else None
+        return "Endpoint" if self.error is not None else None
+
+    @property
+    def detail(self) -> str:
+        if not self.done.is_set():
+            return "no answer in time"
+        return self.error.detail if isinstance(self.error, UpstreamError) else str(self.error or "")
+
+
+_NOT_THEIRS = {UpstreamError.OFFLINE, UpstreamError.PORTAL, UpstreamError.GARBAGE}
+
+
+def network(scene: Scene) -> Iterator[Remark]:
+    """Ask each endpoint in use, side by side, and explain what comes of it."""
+    questions = ask(scene)
+    if not questions:
+        return
+    failed = [question for question in questions if question.code]
+    yield from _unreached(scene, failed, everything=len(failed) == len(questions))
+    answered = [question for question in questions if not question.code]
+    if answered and not failed:
+        hosts = list(dict.fromkeys(question.host for question in answered))
+        yield Well(f"{listed(hosts)} {'answers' if len(hosts) == 1 else 'answer'}{_way(scene, answered[0])}")
+    yield from _clock(answered)
+    for question in answered:
+        yield from _login(question)
+
+
+def configured(scene: Scene) -> Iterator[Remark]:
+    """Whether the daemon goes the way to the network that this environment names."""
+    if not scene.sessions and scene.daemon is None:
+        return
+    try:
+        ours, _ = settings.network_of(scene.environ)
+    except ConfigError as error:
+        yield Finding("proxy-invalid", error.message, "Nobody can use it", Mend(words=error.remedy))
+        return
+    theirs, used = settings.recorded_network(scene.paths), scene.settings.network
+    differing = []
+    if dict(ours.proxies or {}) != dict(theirs.proxies or {}) and used.proxies == theirs.proxies:
+        differing.append(f"proxy ({_proxy(ours.proxies)} here, {_proxy(theirs.proxies)} there)")
+    if ours.ca_bundle != theirs.ca_bundle and used.ca_bundle == theirs.ca_bundle:
+        differing.append(f"CA bundle ({ours.ca_bundle or 'none'} here, {theirs.ca_bundle or 'none'} there)")
+    if ours.no_proxy != theirs.no_proxy and used.no_proxy == theirs.no_proxy and ours.proxies:
+        differing.append("hosts without a proxy")
+    if differing:
+        yield Finding(
+            "network-recorded",
+            f"the daemon goes another way to the network than this shell: {', '.join(differing)}",
+            "It inherits nothing; what it uses was recorded by the last `login` or `daemon start` from a shell",
+            Mend("credhelper daemon start", verb=("daemon", "start")),
+        )
+    for path, where in _bundles(scene):
+        problem = _bundle_problem(path)
+        if problem is not None:
+            yield Finding(
+                "ca-bundle",
+                f"the CA bundle {scene.shown(path)} {problem}",
+                f"{where} names it, and no connection to AWS is made without it",
+                Mend(words=f"Correct {where}"),
+            )
+
+
+def ask(scene: Scene) -> list[Question]:
+    """Ask, and wait for the answers for a few seconds at most. Raises nothing."""
+    questions = _questions(scene)
+    if not questions:
+        return []
+    import botocore.session  # noqa: F401, PLC0415 - by one thread, before there are several
+
+    for question in questions:
+        # No pool: its threads would be waited for at the end, also one that looks up a name for half a minute.
+        threading.Thread(target=_put, args=(scene, question), name=question.host, daemon=True).start()
+    until = time.monotonic() + _ALL_WITHIN
+    for question in questions:
+        question.done.wait(max(until - time.monotonic(), 0.0))
+    return questions
+
+
+def _questions(scene: Scene) -> list[Question]:
+    found: dict[tuple[str, str, str | None], Question] = {}
+    for session in scene.sessions:
+        token = _token(scene, session)
+        endpoints = scene.centers.endpoints(session, token) if token else _for_login(scene, session)
+        asked = [Question(session, "sso-oidc", endpoints), Question(session, "sso", endpoints, token)]
+        for question in asked:
+            own = session.id if question.token else None
+            found.setdefault((question.service, question.host, own), question)
+    # Where somebody's login is tried, nobody need be refused at the same place.
+    tried = {(question.service, question.host) for question in found.values() if question.token}
+    return [
+        question for question in found.values() if question.token or (question.service, question.host) not in tried
+    ]
+
+
+def _token(scene: Scene, session: Session) -> Token | None:
+    """The token of a session while it lives."""
+    now = scene.clock.now()
+    try:
+        found = scene.cache.find(session, now)
+    except TokenUnreadable:
+        return None
+    return found.token if found is not None and found.token.expires_at > now else None
+
+
+def _for_login(scene: Scene, session: Session) -> Endpoints:
+    """Where a login from here would go."""
+    named = scene.settings.endpoints.get(session.name, Endpoints())
+    try:
+        theirs = endpoints_from_environment(scene.environ)
+    except ConfigError:
+        theirs = Endpoints()  # told elsewhere
+    return Endpoints(theirs.oidc or named.oidc, theirs.portal or named.portal, theirs.sts or named.sts)
+
+
+def _put(scene: Scene, question: Question) -> None:
+    clock = Clock()
+    endpoints = question.endpoints
+    url = endpoints.oidc if question.service == "sso-oidc" else endpoints.portal
+    center = IdentityCenter(
+        question.session.region, endpoints, network_for(scene.settings.network, url), clock, _TIMEOUT
+    )
+    try:
+        if question.service == "sso-oidc":
+            center.refresh(Registration(_NOBODY, _NOBODY, 0.0), _NOBODY)
+        else:
+            access_token = question.token.access_token if question.token else _NOBODY
+            center.accounts(access_token)
+    except CredhelperError as error:
+        question.error = error
+    except Exception as error:  # noqa: BLE001 - an answer like any other
+        question.error = UpstreamError("", UpstreamError.GARBAGE, 0, type(error).__name__)
+    finally:
+        center.close()
+        question.skew = clock.skew
+        question.done.set()
+
+
+def _unreached(scene: Scene, failed: Sequence[Question], *, everything: bool) -> Iterator[Remark]:
+    """One finding for each kind of trouble, however many hosts have it."""
+    kinds: dict[str, list[Question]] = {}
+    for question in failed:
+        kinds.setdefault(_kind(question), []).append(question)
+    for kind, questions in kinds.items():
+        hosts = listed(list(dict.fromkeys(question.host for question in questions)))
+        details = "; ".join(dict.fromkeys(question.detail for question in questions if question.detail))
+        way = _way(scene, questions[0])
+        where = f"host={urlsplit('//' + questions[0].host).hostname}"
+        if kind == "certificate":
+            yield Finding(
+                "tls-untrusted",
+                f"the certificate of {hosts} is not trusted{way}",
+                "A proxy of your company looks into TLS with a certificate of its own, or somebody else answers",
+                Mend(
+                    "AWS_CA_BUNDLE=/path/to/company.pem credhelper daemon start",
+                    f"Name your company's CA bundle so, or as ca_bundle under [network] in "
+                    f"{scene.shown(scene.paths.settings)}",
+                ),
+            )
+        elif kind == "proxy":
+            asks = any("password" in question.detail for question in questions)
+            yield Finding(
+                "proxy",
+                f"the proxy {_proxy(scene.settings.network.proxies)} "
+                + ("asks for a name and a password" if asks else f"does not lead to {hosts}"),
+                "It was recorded from your environment, or stands in the settings",
+                Mend(
+                    "HTTPS_PROXY=http://HOST:PORT credhelper daemon start",
+                    "Correct the proxy so, or under [network] in the settings; without one: "
+                    "`env -u HTTPS_PROXY -u https_proxy credhelper daemon start`",
+                ),
+            )
+        elif kind == "portal":
+            yield Finding(
+                "captive-portal",
+                f"a web page answers in place of {hosts}",
+                "This network wants a sign-in of its own first",
+                Mend(words="Open any web page and sign in to the network"),
+            )
+        elif kind == "garbage":
+            yield Finding(
+                "garbage",
+                f"{hosts} answers nonsense ({details})",
+                "Something other than AWS answers there, a proxy for instance",
+                Mend(words="Check endpoints and proxy"),
+            )
+        elif kind == "endpoint":
+            yield Finding("endpoint-unsafe", details, f"{hosts} is not asked", Mend(words="Correct the endpoint"))
+        else:
+            yield Finding(
+                "offline" if everything else "unreachable",
+                f"AWS cannot be reached{way}" if everything else f"{hosts} cannot be reached{way}",
+                (f"{hosts}: {details}" if everything else f"{details[:1].upper()}{details[1:]}; other hosts answer")
+                + ". What is in the daemon's memory is served meanwhile",
+                Mend(_try_command(where, questions[0]), "Check the network, the VPN, the firewall; then try"),
+            )
+
+
+def _try_command(_: str, question: Question) -> str:
+    url = question.endpoints.oidc if question.service == "sso-oidc" else question.endpoints.portal
+    return f"curl -sS -o /dev/null {'http' if url and url.startswith('http:') else 'https'}://{question.host}"
+
+
+def _kind(question: Question) -> str:
+    if question.code == UpstreamError.PORTAL:
+        return "portal"
+    if question.code == UpstreamError.GARBAGE:
+        return "garbage"
+    if question.code == "Endpoint":
+        return "endpoint"
+    if question.detail == _UNTRUSTED:
+        return "certificate"
+    return "proxy" if question.detail in _PROXY_TROUBLE else "offline"
+
+
+def _clock(answered: Sequence[Question]) -> Iterator[Remark]:
+    skew = max((question.skew for question in answered), key=abs, default=0.0)
+    if abs(skew) < _SKEW_TOLD:
+        if answered:
+            yield Well("the clock agrees with AWS's")
+        return
+    off = f"this machine's clock is {duration(abs(skew))} {'slow' if skew > 0 else 'fast'}"
+    refused = abs(skew) >= _SKEW_REFUSED
+    if is_wsl():
+        command = "sudo hwclock --hctosys"
+    elif sys.platform == "darwin":
+        command = "sudo sntp -sS time.apple.com"
+    else:
+        command = "sudo timedatectl set-ntp true"
+    yield Finding(
+        "clock",
+        off,
+        "AWS refuses requests that are signed five minutes off"
+        if refused
+        else "From five minutes on AWS refuses what is signed by it",
+        Mend(command),
+        "problem" if refused else "hint",
+    )
+
+
+def _login(question: Question) -> Iterator[Remark]:
+    """What the portal says of a token that should live."""
+    error = question.error
+    if question.token is None or not isinstance(error, UpstreamError):
+        return
+    name = question.session.name
+    if error.code in {"ForbiddenException", "AccessDeniedException"}:
+        yield Finding(
+            "token-scopes",
+            f"session {name}: AWS does not let this login see accounts",
+            "It was made without the scope sso:account:access, for an IDE's assistant perhaps, or no account is "
+            "assigned to you",
+            Mend(_again(name)),
+        )
+    elif error.code == "UnauthorizedException" or error.status == 401:
+        yield Finding(
+            "token-refused",
+            f"session {name}: AWS does not accept its token, which should live",
+            "Somebody logged out elsewhere, or an administrator ended the session",
+            Mend(_again(name)),
+        )
+    else:
+        yield Finding(
+            "aws-trouble",
+            f"{question.host} answers {error.code}",
+            "That is AWS's own trouble, and mostly passes",
+            Mend(words="Try again in a minute"),
+            "hint",
+        )
+
+
+def _again(name: str) -> str:
+    return login_command(name).replace("credhelper login", "credhelper login --force", 1)
+
+
+def _way(scene: Scene, question: Question) -> str:
+    url = question.endpoints.oidc if question.service == "sso-oidc" else question.endpoints.portal
+    if url and is_loopback(url):
+        return ""
+    proxies = scene.settings.network.proxies
+    return f" through the proxy {_proxy(proxies)}" if proxies else ""
+
+
+def _proxy(proxies: object) -> str:
+    """Host and port of a proxy, without the password that its address may hold."""
+    if not isinstance(proxies, dict) or not proxies:
+        return "none"
+    url = str(proxies.get("https") or next(iter(proxies.values())))
+    try:
+        check_proxy(url, "it")
+    except ConfigError:
+        return "that is none"
+    return host(url)
+
+
+def _bundles(scene: Scene) -> Iterator[tuple[Path, str]]:
+    """CA bundles that are named, each with who names it."""
+    used = scene.settings.network.ca_bundle
+    if used:
+        yield Path(used), "ca_bundle of the daemon's network"
+    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        value = scene.environ.get(name)
+        if value and value != used:
+            yield Path(value), name
+    for profile, values in scene.config.profiles.items():
+        value = values.get("ca_bundle")
+        if value and value != used:
+            yield Path(value).expanduser(), f"ca_bundle of [{profile}]"
+
+
+def _bundle_problem(path: Path) -> str | None:
+    if not path.exists():
+        return "is not there"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if path.is_dir():
+            return None
+        context.load_verify_locations(path)
+    except (OSError, ssl.SSLError):
+        return "holds no certificate that can be read"
+    return None
+
+
+CHECKS: tuple[Check, ...] = (configured, network)
