@@ -17,6 +17,7 @@ import click
 from credhelper.aws import browser
 from credhelper.aws.login.failures import AGAIN
 from credhelper.aws.login.ui import NoBrowser
+from credhelper.cli.qr import drawing
 from credhelper.endpoints import is_loopback
 from credhelper.errors import CredhelperError
 from credhelper.terminal import printable
@@ -79,20 +80,21 @@ class Person:
 
     def show_code(self, code: str, page: str, complete: str) -> None:
         opened = self._open_browser and self._opened(complete)
-        if self._live:
-            # Colours from the 256 that every terminal knows; macOS's own takes exact ones for something else.
-            lines = qr_code(complete)
-            if len(lines[0]) <= _columns():
-                click.echo("\n".join(f"\x1b[38;5;16;48;5;231m{line}\x1b[0m" for line in lines))
-        self.say(f"Your code: {code}")
+        columns, rows = _size()
+        # The code and the line that counts the time stand below it; all must be on the screen at once.
+        lines = drawing(complete, columns, rows - 2, sys.stdout.encoding or "ascii") if self._live else None
+        scan = ", or scan the drawing with a phone," if lines else ""
         # A browser that could be started may still show nothing, so the address is always there.
         self.say(
-            "Opened the login page in your browser; check that it shows this code. Else open it yourself:"
+            f"Opened the login page in your browser; check that it shows the code below. Else open it yourself{scan}:"
             if opened
-            else "Open this address on any device and check that it shows this code:"
+            else f"Open this address on any device{scan} and check that it shows the code below:"
         )
         click.echo(f"\n  {complete}\n")
         self.say(f"Or type the code in at {page}")
+        if lines:
+            click.echo("\n".join(lines))
+        self.say(f"Your code: {code}")
 
     def waiting(self, what: str, left: float) -> None:
         minutes, seconds = divmod(int(left), 60)
@@ -103,7 +105,7 @@ class Person:
             return
         pasted = f" ({len(self._pasted)} characters pasted; press Enter)" if self._pasted else ""
         # A line that wraps could not be taken back.
-        line = f"Waiting for {what}, {minutes}:{seconds:02} left{pasted}"[: _columns() - 1]
+        line = f"Waiting for {what}, {minutes}:{seconds:02} left{pasted}"[: _size()[0] - 1]
         click.echo(f"\r\x1b[K{line}", nl=False)
         self._line_shown = True
 
@@ -214,26 +216,14 @@ def _called_off() -> CredhelperError:
     return CredhelperError("the login was called off by Ctrl-D", AGAIN)
 
 
-def qr_code(text: str) -> list[str]:
-    """The lines of a QR code with its quiet zone, two rows in each; to be shown black on white."""
-    import segno  # noqa: PLC0415 - needed for a device code alone
-
-    matrix = [list(row) for row in segno.make(text, error="l", micro=False).matrix_iter()]
-    if len(matrix) % 2:
-        matrix.append([0] * len(matrix[0]))
-    marks = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
-    return [
-        "".join(marks[bool(top), bool(bottom)] for top, bottom in zip(upper, lower, strict=True))
-        for upper, lower in zip(matrix[::2], matrix[1::2], strict=True)
-    ]
-
-
-def _columns() -> int:
+def _size() -> tuple[int, int]:
+    """Columns and rows of the terminal."""
     # Not shutil's: it believes $COLUMNS, which is often another window's.
     try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns
+        size = os.get_terminal_size(sys.stdout.fileno())
     except OSError:
-        return 80
+        return 80, 24
+    return size.columns or 80, size.lines or 24  # a serial line knows neither
 
 
 def _input_of(stream: IO[str] | None, *, read_stdin: bool) -> int | None:

@@ -25,13 +25,14 @@ from credhelper.aws.login.flow import Pace, log_in
 from credhelper.aws.login.turn import turn
 from credhelper.aws.records import LoginRecords
 from credhelper.cli import login as verb
-from credhelper.cli.person import Person, qr_code
+from credhelper.cli.person import Person
 from credhelper.dates import format_date
 from credhelper.errors import DaemonUnavailable, LoginNeeded
 from credhelper.model import Network
 from credhelper.paths import Paths
 from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, Fault, write_browser_script
 from credhelper.standin.browser import visit
+from credhelper.surroundings import Surroundings
 from tests.aws.login.conftest import Time
 from tests.aws.login.people import redirect_address
 from tests.aws.test_readable import OBSTACLES
@@ -154,13 +155,47 @@ class TestWithoutDaemon:
     ) -> None:
         for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
             monkeypatch.delenv(name, raising=False)
-        monkeypatch.setattr("credhelper.aws.browser.is_wsl", lambda: False)
+        monkeypatch.setattr("credhelper.aws.login.choice.look", lambda environ: Surroundings())
         monkeypatch.setattr("sys.platform", "linux")
         _approve_codes(monkeypatch)
         result = terminal.run("login")
         assert result.code == 0
         assert re.search(r"Your code: [A-Z]{4}-[A-Z]{4}", result.out)
         assert "\x1b" not in result.out  # no terminal, no drawing
+        assert "with a device code, because there is no display here to open a browser on.\n" in result.out
+
+    def test_a_browser_that_cannot_be_started_gives_way_to_a_code(
+        self, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        broken = terminal.paths.home / "broken"
+        broken.write_text("#!/bin/sh\nexit 1\n")
+        broken.chmod(0o755)
+        monkeypatch.setenv("BROWSER", str(broken))
+        for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+            monkeypatch.delenv(name, raising=False)
+        _approve_codes(monkeypatch)
+        result = terminal.run("login")
+        assert result.code == 0
+        assert "No browser could be opened here; a device code follows." in result.out
+        assert re.search(r"Your code: [A-Z]{4}-[A-Z]{4}", result.out)
+
+    def test_the_browser_that_the_settings_name(self, terminal: Terminal) -> None:
+        own = write_browser_script(terminal.paths.home / "own browser")
+        terminal.paths.settings.parent.mkdir(parents=True)
+        terminal.paths.settings.write_text(f"[sessions.corp]\nbrowser = \"'{own.path}' %s\"\n")
+        result = terminal.run("login")
+        assert result.code == 0
+        assert "in the browser that your settings name for it (own browser)." in result.out
+        assert (len(own.opened()), terminal.browser.opened()) == (1, [])
+
+    def test_one_that_is_not_there_is_named(self, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+        terminal.paths.settings.parent.mkdir(parents=True)
+        terminal.paths.settings.write_text('[sessions.corp]\nbrowser = "no-such-browser -P corp"\n')
+        _approve_codes(monkeypatch)
+        result = terminal.run("login")
+        assert result.code == 0
+        assert "your settings name for it is not to be found: no-such-browser -P corp.\n" in result.out
+        assert terminal.browser.opened() == []
 
     def test_a_device_code_where_it_was_asked_for(self, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
         _approve_codes(monkeypatch)
@@ -203,14 +238,6 @@ def _approve_codes(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Time()
     monkeypatch.setattr(Person, "show_code", show_code)
     monkeypatch.setattr(verb, "log_in", functools.partial(log_in, pace=Pace(clock.sleep, clock.monotonic)))
-
-
-def test_a_qr_code_is_square_and_has_its_quiet_zone() -> None:
-    lines = qr_code("https://d-93670bd35a.awsapps.com/start/#/device?user_code=ABCD-EFGH")
-    assert len({len(line) for line in lines}) == 1
-    assert abs(len(lines) * 2 - len(lines[0])) <= 1
-    assert not lines[0].strip()
-    assert all(line.startswith("    ") and line.endswith("    ") for line in lines)
 
 
 @pytest.mark.usefixtures("alone")
@@ -647,26 +674,6 @@ def test_broken_settings_are_named(terminal: Terminal) -> None:
 
 
 @pytest.mark.usefixtures("daemon")
-@pytest.mark.parametrize(("columns", "drawn"), [(100, True), (30, False)])
-def test_a_terminal_shows_the_code_as_a_drawing(
-    terminal: Terminal,
-    columns: int,
-    drawn: bool,
-) -> None:
-    child = spawn("login", "--device", "--no-browser", columns=columns)
-    try:
-        child.expect(r"Your code: ([A-Z-]{9})")
-        assert isinstance(child.match, re.Match)
-        assert ("▀" in str(child.before)) is drawn
-        visit(f"{terminal.standin.url}/device?user_code={child.match[1]}")
-        child.expect("Logged in to corp")
-        child.expect(pexpect.EOF)
-    finally:
-        child.close()
-    assert child.exitstatus == 0
-
-
-@pytest.mark.usefixtures("daemon")
 def test_a_login_that_is_ended_gives_its_lease_back(terminal: Terminal, processes: Processes) -> None:
     process = processes.start(
         [*COMMAND, "login", "--no-browser"], env=environment(), stdout=subprocess.PIPE, text=True
@@ -677,3 +684,29 @@ def test_a_login_that_is_ended_gives_its_lease_back(terminal: Terminal, processe
     with Agent(terminal.paths).login_lease("corp") as mine:
         assert mine
     assert not Path(terminal.cache.path("corp")).exists()
+
+
+@pytest.mark.usefixtures("daemon")
+def test_over_ssh_with_device_codes_blocked_the_address_is_pasted(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was asked for but `login`: both turns are its own."""
+    monkeypatch.delenv("BROWSER")
+    monkeypatch.setenv("SSH_CONNECTION", "203.0.113.1 50000 203.0.113.2 22")
+    terminal.standin.fault("StartDeviceAuthorization", Fault.error("AccessDeniedException", status=400))
+    child = spawn("login")
+    try:
+        child.expect("with a device code, because this is an SSH session, from which no browser can be opened")
+        child.expect("AWS takes no device code here, so the login goes on in a browser")
+        child.expect(r"  (http://\S+)\r\n")
+        assert isinstance(child.match, re.Match)
+        page = str(child.match[1])
+        child.expect("paste the address of that page here")
+        child.expect(r"\d+:\d\d left")
+        child.send(redirect_address(page) + "\n")
+        child.expect("Logged in to corp")
+        child.expect(pexpect.EOF)
+    finally:
+        child.close()
+    assert child.exitstatus == 0
+    assert terminal.cache.read("corp") is not None
