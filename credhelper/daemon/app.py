@@ -385,6 +385,8 @@ class App:
                 count += self._broker.forget(keeper.session)
                 await keeper.forget()
                 await keeper.look()
+                if keeper.found is None:
+                    await self._walks.logged_out(keeper.session)
         await self._board.keep_up(self._keepers)
         self._wake.set()
         return 0, json.dumps({"forgotten": count}).encode()

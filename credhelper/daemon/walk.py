@@ -211,9 +211,9 @@ class Walk:
             try:
                 page, after = await self._ask(functools.partial(_page_of_accounts, after=after))
             except _Refused as refused:
-                if after is None or again:
+                if again:
                     raise CredhelperError(f"AWS does not list the accounts: {refused.reason}", _AGAIN) from None
-                after, again = None, True  # where it was is no longer known there
+                after, again = None, True  # where we were in the list may no longer be known there
                 continue
             for account in page:
                 if account.account_id not in accounts:
@@ -251,7 +251,7 @@ class Walk:
             except _Refused as refused:
                 if refused.error.code in _NOT_THERE:
                     raise
-                if after is None or again:
+                if again:
                     raise _Stumbled(refused.reason) from None
                 after, again = None, True
                 continue
@@ -312,7 +312,7 @@ class Walk:
                 if judgement.verdict is Verdict.RETRY:
                     raise _Stumbled(judgement.reason, throttled=throttled(error)) from None
                 if renewed:
-                    raise self._login_needed(judgement.reason) from None
+                    raise self.login_needed(judgement.reason) from None
             keeper.reject(token.access_token)
             await self._renew(keeper)
         raise AssertionError("the second try returns or raises")
@@ -325,7 +325,7 @@ class Walk:
             await self._renew(keeper)
         assessment, found = keeper.assess(), keeper.found
         if found is None or assessment.login_needed:
-            raise self._login_needed(assessment.reason)
+            raise self.login_needed(assessment.reason)
         if found.token.expires_at <= self._tools.clock.now():
             raise _Stumbled(assessment.reason)
         return found.token
@@ -336,7 +336,8 @@ class Walk:
         if keeper.assess().login_needed:
             await keeper.look()  # another login's token may still live
 
-    def _login_needed(self, reason: str) -> LoginNeeded:
+    def login_needed(self, reason: str) -> LoginNeeded:
+        """That only a person can go on from here, and how."""
         name = self._session.name
         return LoginNeeded(f"session {name}: {reason}", f"Run: {names.login_command(name)}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
@@ -71,13 +70,14 @@ class Walks:
             if known is not None:
                 return 0, known
         under_way = await self._join(session)
-        under_way.followers += 1
         try:
             while not under_way.task.done():
                 accounts, listed = under_way.walk.progress
                 tell(f"{-1 if accounts is None else accounts} {listed}".encode())
                 await asyncio.wait({under_way.task}, timeout=_WORD_EVERY)
-            return 0, await asyncio.shield(under_way.task)
+            if under_way.task.cancelled() and under_way.walk.forgotten:
+                raise under_way.walk.login_needed("not logged in")
+            return 0, under_way.task.result()
         finally:
             under_way.followers -= 1
             if not under_way.followers:
@@ -87,12 +87,14 @@ class Walks:
         identity = session.id
         while (found := self._under_way.get(identity)) is not None and not found.followers:
             await asyncio.wait({found.task})  # it is ending, and writes down how far it came
+            await asyncio.sleep(0)
         if self._closing:
             raise asyncio.CancelledError
         if found is None:
             found = _UnderWay(Walk(session, lambda: self._keeper_for(session), self._tools, self._paths))
             self._under_way[identity] = found
             found.task.add_done_callback(lambda task: self._ended(identity, task))
+        found.followers += 1
         return found
 
     def _ended(self, identity: str, task: asyncio.Task[bytes]) -> None:
@@ -116,13 +118,13 @@ class Walks:
         return None if keeper.assess().login_needed else directory.encode(known)
 
     async def logged_out(self, session: Session) -> None:
-        """Nothing is gone on with: somebody else may log in."""
+        """End the walk, and let nothing be gone on with: somebody else may log in."""
         self._made.pop(session.id, None)
         under_way = self._under_way.get(session.id)
         if under_way is not None:
             under_way.walk.forgotten = True
-            with contextlib.suppress(Exception):
-                await asyncio.shield(under_way.task)
+            under_way.task.cancel()
+            await asyncio.wait({under_way.task})
         await self._tools.calls.aside(lambda: directory.forget_unfinished(self._paths, session))
 
     async def close(self) -> None:
