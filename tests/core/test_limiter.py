@@ -133,3 +133,74 @@ def test_who_withdraws_spends_nothing() -> None:
     limiter.withdraw("a")
     limiter.withdraw("nobody")
     assert limiter.admit(0.0) == (["b"], None)
+
+
+# --- a walk through all accounts ------------------------------------------------------------------------------------
+
+
+def walk_alone(limiter: Limiter[int], seconds: float, late: float = 0.0) -> list[float]:
+    """When the calls of a walk start that always has more; the timer comes `late` each time."""
+    number, now, started = 0, 0.0, []
+    while now < seconds:
+        while len(limiter._waiting) < 12:
+            limiter.enqueue(number, Priority.WALK)
+            number += 1
+        admitted, again_at = limiter.admit(now)
+        for ticket in admitted:
+            limiter.done(ticket)
+        started += [now] * len(admitted)
+        assert again_at is not None
+        now = again_at + late
+    return started
+
+
+@given(st.floats(0, 0.005))
+def test_a_walk_has_nine_tenths_of_the_limit(late: float) -> None:
+    started = walk_alone(Limiter(), 20.0, late)
+    assert len(started) >= 0.9 * 20 * CALLS_PER_SECOND
+
+
+def test_a_walk_never_has_the_last_call_of_a_second() -> None:
+    started = walk_alone(Limiter(), 10.0)
+    assert max(sum(at <= other < at + 1 for other in started) for at in started) < CALLS_PER_SECOND
+
+
+@given(st.floats(1.0, 5.0))
+def test_a_caller_who_comes_during_a_walk_goes_at_once_and_the_next_ones_soon(at: float) -> None:
+    limiter: Limiter[int] = Limiter()
+    walk_alone(limiter, at)
+    callers = [-1, -2, -3, -4]
+    for ticket in callers:
+        limiter.enqueue(ticket, Priority.CALLER)
+    now, went = at, list[float]()
+    while len(went) < len(callers):
+        admitted, again_at = limiter.admit(now)
+        assert set(admitted) <= set(callers)
+        went += [now - at for _ in admitted]
+        assert again_at is not None or len(went) == len(callers)
+        now = again_at or now
+    assert went[0] == 0
+    assert went[-1] < 0.3
+
+
+def test_a_walk_leaves_half_of_the_places() -> None:
+    limiter: Limiter[int] = Limiter(100, at_once=4)
+    for number in range(9):
+        limiter.enqueue(number, Priority.WALK)
+    assert [limiter.admit(float(second))[0] for second in range(4)] == [[0], [1], [], []]
+    limiter.enqueue(-1, Priority.BACKGROUND)
+    limiter.enqueue(-2, Priority.CALLER)
+    assert limiter.admit(5.0)[0] == [-2, -1]
+    assert limiter.admit(6.0)[0] == []
+    limiter.done(-1)
+    assert limiter.admit(6.5)[0] == []  # the place is for others
+    limiter.done(0)
+    assert limiter.admit(7.0)[0] == [2]
+
+
+def test_a_walk_goes_behind_the_background() -> None:
+    limiter: Limiter[str] = Limiter(2)
+    limiter.enqueue("walk", Priority.WALK)
+    limiter.enqueue("background", Priority.BACKGROUND)
+    assert limiter.admit(0.0) == (["background"], 1.0)
+    assert limiter.admit(1.0) == (["walk"], None)
