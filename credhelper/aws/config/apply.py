@@ -113,12 +113,16 @@ def diff(plan: Plan) -> Iterator[str]:
 
 
 def shared_with(paths: Paths, path: Path) -> str | None:
-    """Why a change of this file may reach another system than this home folder, or None where it will not."""
+    """Why a change of this file may reach another system than this home folder, or None where it will not.
+
+    Raises ConfigError where that cannot be found out. A file that is not there yet will lie in its folder.
+    """
     real, home = Path(os.path.realpath(path)), Path(os.path.realpath(paths.home))
     if not real.is_relative_to(home):
         return f"{path} really is {real}, outside of your home folder"
     try:
-        if real.stat().st_dev != home.stat().st_dev:
+        there = next(place for place in (real, *real.parents) if place.exists())
+        if there.stat().st_dev != home.stat().st_dev:
             return f"{path} lies on another file system than your home folder"
     except OSError as error:
         raise ConfigError(f"{path} cannot be examined: {error.strerror}") from error

@@ -40,3 +40,8 @@ def test_a_link_out_of_the_home_folder(paths: Paths, tmp_path: Path) -> None:
 def test_another_file_system() -> None:
     found = shared_with(Paths(Path("/")), Path("/dev/null"))
     assert "another file system" in (found or "")
+
+
+def test_a_file_that_is_not_there_yet_lies_in_its_folder(paths: Paths) -> None:
+    assert shared_with(paths, paths.aws / "config") is None
+    assert "another file system" in (shared_with(Paths(Path("/")), Path("/dev/shm/aws/config")) or "")  # noqa: S108
