@@ -56,7 +56,7 @@ def command(shell: str, *, install: bool, uninstall: bool, dry_run: bool, yes: b
     paths = Paths.of()
     paths.check_owner()
     if install:
-        return _install(paths, name, dry_run=dry_run, yes=yes)
+        return install_hook(paths, name, dry_run=dry_run, yes=yes)
     return _uninstall(paths, name, dry_run=dry_run, yes=yes)
 
 
@@ -66,7 +66,8 @@ def _print(shell: str) -> None:
     sys.stdout.buffer.flush()
 
 
-def _install(paths: Paths, shell: str, *, dry_run: bool, yes: bool) -> int:
+def install_hook(paths: Paths, shell: str, *, dry_run: bool = False, yes: bool = False) -> int:
+    """Let new shells of this kind read the hook; the exit code. Raises CredhelperError, click.Abort."""
     installed = shell_files.installed_file(paths, shell)
     line = rc_places.line_for(shell, paths, installed)
     places = rc_places.places(shell, paths, os.environ)

@@ -1,0 +1,153 @@
+"""Which Identity Center `setup` is about: one of the config's sessions, or a start URL and its region."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import click
+
+from credhelper import settings
+from credhelper.aws.config import read_config, sessions_of
+from credhelper.aws.portal_page import region_of_portal
+from credhelper.aws.regions import regions
+from credhelper.aws.start_urls import REGION, StartUrl, read_start_url
+from credhelper.aws.targets import unknown
+from credhelper.aws.world import World
+from credhelper.cli import complain
+from credhelper.cli.setup.questions import ask_text, pick
+from credhelper.endpoints import endpoints_from_environment
+from credhelper.errors import CredhelperError, UsageError
+from credhelper.model import Session, normalize_start_url
+from credhelper.paths import Paths
+from credhelper.terminal import printable
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line says of it; None where it says nothing."""
+
+    start_url: str | None = None
+    region: str | None = None
+    session: str | None = None
+
+
+def find_session(wanted: Wanted, paths: Paths, environ: Mapping[str, str], *, ask: bool) -> Session:
+    """The session to set up; it need not stand in the config yet, and nothing is written.
+
+    Args:
+        ask: whether a person may be asked for what is missing.
+
+    Raises UsageError for what makes no sense or is missing and cannot be asked for, click.Abort, ConfigError.
+    """
+    if wanted.region is not None and not REGION.fullmatch(wanted.region):
+        raise UsageError(f"{wanted.region!r} is no region", "Write it as in eu-west-1")
+    known = sessions_of(read_config(paths.config_file(environ)))
+    chosen = _known_session(wanted, known, ask=ask)
+    if chosen is not None:
+        click.echo(f"Identity Center: {printable(chosen.start_url)} in {printable(chosen.region)}")
+        return dataclasses.replace(chosen, legacy=False)
+    start = read_start_url(wanted.start_url) if wanted.start_url is not None else _ask_start_url()
+    same = [session for session in known if session.same_start == normalize_start_url(start.start_url)]
+    for session in same:
+        if wanted.region in {None, session.region} and wanted.session in {None, session.name}:
+            click.echo(f"Identity Center: {printable(session.start_url)} in {printable(session.region)}")
+            return dataclasses.replace(session, legacy=False)
+    click.echo(f"Identity Center: {start.start_url}")
+    region = _region(start, wanted, paths, environ, ask=ask)
+    return Session(_free_name(start, wanted, World.of(paths, environ), known), start.start_url, region)
+
+
+def _known_session(wanted: Wanted, known: list[Session], *, ask: bool) -> Session | None:
+    """The session of the config that is meant; None where a start URL is to be found out. Raises UsageError."""
+    if wanted.start_url is not None:
+        return None
+    if wanted.session is not None:
+        for session in known:
+            if session.name == wanted.session:
+                return _checked(session, wanted)
+        if not ask:
+            if known:
+                raise unknown("session", wanted.session, [session.name for session in known])
+            raise _no_start_url()
+        return None
+    if ask:
+        if not known:
+            return None
+        options: list[tuple[str, Session | None]] = [
+            (f"{session.name}  {session.start_url}", session) for session in known
+        ]
+        chosen = pick("Which Identity Center?", [*options, ("another one, whose start URL I have", None)])
+        return None if chosen is None else _checked(chosen, wanted)
+    if len(known) == 1:
+        return _checked(known[0], wanted)
+    if known:
+        names = ", ".join(session.name for session in known)
+        raise UsageError(f"there are several sessions: {names}", "Say --session NAME, or --start-url URL")
+    raise _no_start_url()
+
+
+def _checked(session: Session, wanted: Wanted) -> Session:
+    if wanted.region not in {None, session.region}:
+        raise UsageError(
+            f"the session {session.name!r} is in {session.region}, not in {wanted.region}",
+            "Leave --sso-region out, or correct sso_region in the AWS config",
+        )
+    return session
+
+
+def _no_start_url() -> UsageError:
+    return UsageError(
+        "no start URL is given", "Say --start-url URL; it looks like https://d-1234567890.awsapps.com/start"
+    )
+
+
+def _ask_start_url() -> StartUrl:
+    click.echo("The start URL is the address of your AWS access portal; any page of it will do.")
+    return ask_text("Start URL:", read_start_url)
+
+
+def _region(start: StartUrl, wanted: Wanted, paths: Paths, environ: Mapping[str, str], *, ask: bool) -> str:
+    """The Identity Center's own region: given, in the address, on the portal's page, or asked for."""
+    if wanted.region is not None:
+        return wanted.region
+    if start.region is not None:
+        click.echo(f"Region: {start.region}, as the address says")
+        return start.region
+    try:
+        network = settings.load(paths).network
+        region = region_of_portal(start, network, portal=endpoints_from_environment(environ).portal)
+    except CredhelperError as error:
+        if not ask:
+            raise UsageError(f"the region is not known: {error.message}", "Say --sso-region REGION") from error
+        click.echo(f"The region has to be asked for: {printable(error.message)}.")
+    else:
+        click.echo(f"Region: {region}, as the portal says")
+        return region
+    click.echo("It is that of your Identity Center, not of your work; who invited you knows it.")
+    listed = regions(start.partition, environ)
+    return pick("Region:", [(f"{region.name:15} {region.place}", region.name) for region in listed])
+
+
+def _free_name(start: StartUrl, wanted: Wanted, world: World, known: Iterable[Session]) -> str:
+    """A name for a new session. Raises UsageError where the one that was asked for is another's."""
+    taken = {session.name for session in (*known, *world.sessions())}
+    if wanted.session is not None:
+        if wanted.session in taken:
+            raise UsageError(
+                f"the session {wanted.session!r} is there already, with another start URL or region",
+                "Choose another name",
+            )
+        return wanted.session
+    name, number = start.session_name, 1
+    while name in taken:
+        number += 1
+        name = f"{start.session_name}-{number}"
+    return name
+
+
+def say_network(paths: Paths, environ: Mapping[str, str]) -> None:
+    """Keep what this environment says of proxy and CA bundle, as `login` does; the portal is asked by it too."""
+    for notice in settings.record_network(paths, environ):
+        complain(notice)
