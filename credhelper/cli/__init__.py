@@ -20,6 +20,7 @@ from credhelper.terminal import paragraph, printable, use_colour
 
 # The verbs in the order of the help page, each with its line there, so that `--help` imports none of them.
 VERBS = {
+    "setup": "Set everything up: log in, choose accounts and roles, write profiles.",
     "login": "Log in to a session in the browser, or with a device code.",
     "logout": "Log out on the server and forget tokens and credentials.",
     "status": "Show sessions and profiles with the time left.",
