@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from credhelper.aws.choices import Choices
 from credhelper.aws.directory import account_name
@@ -99,7 +100,7 @@ class Causes:
     def _expired(self) -> CredhelperError:
         if self.source == "env":
             return CredhelperError(
-                "the credentials in the environment have expired, and they come before any profile",
+                "the credentials in the environment have expired, and they come before AWS_PROFILE",
                 _unset(self.environ),
             )
         if self._key_file is not None:
@@ -111,7 +112,7 @@ class Causes:
     def _keys_refused(self, code: str) -> CredhelperError:
         if self.source == "env":
             return CredhelperError(
-                f"AWS does not accept the keys in the environment ({code}), which come before any profile",
+                f"AWS does not accept the keys in the environment ({code}), which come before AWS_PROFILE",
                 _unset(self.environ),
             )
         if self._key_file is not None:
@@ -215,7 +216,7 @@ class Causes:
     def _half_keys(self, missing: str, provider: str) -> CredhelperError:
         if provider == "env":
             return CredhelperError(
-                f"the environment has AWS_ACCESS_KEY_ID without {missing.upper()}, and that comes before any profile",
+                f"the environment has AWS_ACCESS_KEY_ID without {missing.upper()}, and that comes before AWS_PROFILE",
                 _unset(self.environ),
             )
         return CredhelperError(
@@ -249,20 +250,24 @@ class Causes:
         if kind == "ProxyConnectionError":
             named = [name for name in _PROXIES if self.environ.get(name)]
             return f"Check the proxy{f' that {named[0]} names' if named else ''}: it refused, or is not there"
-        bundle = next((name for name in _BUNDLES if self.environ.get(name)), None)
-        if kind == "HTTPClientError" and "CA certificate bundle" in cause and bundle:
-            return f"{bundle} names a file that cannot be used: {printable(self.environ[bundle])}. Correct it"
         if kind == "SSLError":
-            if "not yet valid" in cause or "has expired" in cause:
-                return "The certificate is of another time: check this machine's clock"
-            if "CERTIFICATE_VERIFY_FAILED" in cause:
-                return "The certificate is not trusted. Where a proxy looks into TLS, AWS_CA_BUNDLE is to name its CA"
-            return "Check what stands between this machine and AWS: TLS fails"
+            return self._why_no_tls(cause)
         if overridden is not None:
             return f"{overridden} leads to {printable(url)}. Unset or correct it"
         if "resolve" in cause or "Name or service not known" in cause or "nodename nor servname" in cause:
-            return "The name of AWS's host is not found: check the network and its DNS"
+            host = printable(urlsplit(url).hostname or "AWS")
+            return f"No address is found for {host}: check the region, the network and its DNS"
         return "Check the network and the proxy"
+
+    def _why_no_tls(self, cause: str) -> str:
+        bundle = next((name for name in _BUNDLES if self.environ.get(name)), None)
+        if bundle is not None and ("[Errno " in cause or "NO_CERTIFICATE" in cause):
+            return f"{bundle} names {printable(self.environ[bundle])}, which is no readable CA bundle. Correct it"
+        if "not yet valid" in cause or "has expired" in cause:
+            return "The certificate is of another time: check this machine's clock"
+        if "CERTIFICATE_VERIFY_FAILED" in cause:
+            return "The certificate is not trusted. Where a proxy looks into TLS, AWS_CA_BUNDLE is to name its CA"
+        return "Check what stands between this machine and AWS: TLS fails"
 
     # What is known of the profile
 

@@ -1,0 +1,264 @@
+"""Each of the causes for which `whoami` cannot say who a profile is, made for real where that is possible."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from urllib3.connection import HTTPSConnection
+from urllib3.exceptions import NameResolutionError
+
+from credhelper.agent import Agent
+from credhelper.aws import directory
+from credhelper.cli.identity_causes import Causes
+from credhelper.errors import CredhelperError, LoginNeeded
+from credhelper.standin import Fault
+from tests import tls
+from tests.cli.terminal import CHAINED, Result, Terminal
+
+ACCOUNT, ROLE = "100000000001", "AWSReadOnlyAccess"
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "made-up", "AWS_SESSION_TOKEN": "made-up"}
+
+
+@pytest.fixture
+def logged_in(terminal: Terminal) -> Iterator[Terminal]:
+    """The profile `dev` has a helper that works, and knows no daemon; so all runs in this process."""
+    found = role_credentials(terminal)
+    end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(found["expiration"]) / 1000))
+    names = {"AccessKeyId": "accessKeyId", "SecretAccessKey": "secretAccessKey", "SessionToken": "sessionToken"}
+    answer = {"Version": 1, "Expiration": end, **{name: found[theirs] for name, theirs in names.items()}}
+    file = terminal.paths.home / "answer"
+    file.write_text(json.dumps(answer))
+    serve(terminal, f"cat {file}")
+    yield terminal
+    file.unlink()  # else it would be found as a secret that was left
+
+
+def role_credentials(terminal: Terminal) -> dict[str, str | int]:
+    """What the stand-in gives for the role of `dev`."""
+    token = terminal.seed()["accessToken"]
+    url = f"{terminal.standin.url}/federation/credentials?account_id={ACCOUNT}&role_name={ROLE}"
+    request = urllib.request.Request(url, headers={"x-amz-sso_bearer_token": token})  # noqa: S310 - on this machine
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request) as answer:
+        found: dict[str, str | int] = json.load(answer)["roleCredentials"]
+    return found
+
+
+def serve(terminal: Terminal, script: str) -> None:
+    """Give `dev` a credential process that is this script; it keeps its session, as managed profiles do."""
+    path = terminal.paths.home / "helper"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    head = terminal.config.read_text().partition("[profile dev]")[0]
+    terminal.config.write_text(f"{head}[profile dev]\nregion = eu-west-1\ncredential_process = {path}\n")
+
+
+def said(result: Result, code: int = 1) -> str:
+    assert (result.code, result.out) == (code, "")
+    first, *rest = result.err.splitlines()
+    assert first.startswith("credhelper: ")
+    assert all(line.startswith("  ") for line in rest), result.err
+    return result.err
+
+
+# --- not logged in, no access ---------------------------------------------------------------------------------------
+
+
+def test_logged_out_while_the_daemon_runs(terminal: Terminal, daemon: Agent) -> None:
+    assert daemon.running()
+    assert terminal.run("enable", "dev", "--yes").code == 0
+    result = terminal.call("whoami", "dev")
+    assert "not logged in. Run: credhelper login corp" in said(result, 3)
+
+
+@pytest.mark.parametrize("managed", [True, False])
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_role_that_is_not_assigned(terminal: Terminal, daemon: Agent, *, managed: bool, listed: bool) -> None:
+    terminal.paths.settings.parent.mkdir(parents=True)
+    url = terminal.standin.url
+    terminal.paths.settings.write_text(f'[sessions.corp]\noidc = "{url}"\nportal = "{url}"\n')
+    terminal.seed()
+    terminal.config.write_text(terminal.config.read_text().replace(ROLE, "Nobodys"))
+    if managed:
+        assert terminal.run("enable", "dev", "--yes").code == 0
+        daemon.call("reload")
+    if listed:
+        known = directory.KnownAccount(ACCOUNT, "Sand box", "a@example.com", (ROLE,))
+        data = directory.encode(directory.Directory((known,), complete=True, listed_at=time.time()))
+        directory.write_directory(terminal.paths, terminal.session, data, complete=True)
+    words = f"the role Nobodys of account {ACCOUNT}{' (Sand box)' if listed else ''} is not assigned to you in corp"
+    assert words in said(terminal.call("whoami", "dev"))
+
+
+def test_a_role_that_may_not_be_assumed(terminal: Terminal) -> None:
+    terminal.add(CHAINED)
+    refusal = {"Error": {"Code": "AccessDenied", "Message": "not authorized to perform: sts:AssumeRole"}}
+    found = Causes("chained", terminal.paths, {}).refused(refusal, "AssumeRole")
+    assert "does not let you assume the role of chained" in found.message
+    assert "role_arn" in str(found.remedy)
+
+
+# --- keys in the way ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "code", "words"),
+    [
+        (
+            list(KEYS)[:2],
+            "InvalidClientTokenId",
+            "does not accept the keys in the environment (InvalidClientTokenId)",
+        ),
+        (list(KEYS)[:1], None, "AWS_ACCESS_KEY_ID without AWS_SECRET_ACCESS_KEY"),
+        (list(KEYS), "ExpiredToken", "credentials in the environment have expired"),
+    ],
+)
+def test_keys_in_the_environment(terminal: Terminal, names: list[str], code: str | None, words: str) -> None:
+    for name in names:
+        terminal.patch.setenv(name, KEYS[name])
+    if code:
+        terminal.standin.fault("GetCallerIdentity", Fault.error(code, status=403))
+    err = said(terminal.run("whoami"))
+    assert words in err
+    assert f"Unset {', '.join(names)}\n" in err
+
+
+@pytest.mark.parametrize("where", ["credentials", "config"])
+@pytest.mark.parametrize("code", ["InvalidClientTokenId", "ExpiredToken"])
+def test_keys_in_a_file(terminal: Terminal, where: str, code: str) -> None:
+    keys = "aws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = made-up\n"
+    path = terminal.paths.aws / where
+    if where == "credentials":
+        assert terminal.run("enable", "dev", "--yes").code == 0  # the helper line does not count beside them
+        path.write_text(f"[dev]\n{keys}")
+    else:
+        terminal.config.write_text(f"[profile dev]\nregion = eu-west-1\n{keys}")
+    terminal.standin.fault("GetCallerIdentity", Fault.error(code, status=403))
+    err = said(terminal.run("whoami", "dev"))
+    assert (
+        f"{'AWS does not accept the keys' if code != 'ExpiredToken' else 'the credentials'} of dev in {path}" in err
+    )
+    assert ("win over its session" in err) is (where == "credentials" and code != "ExpiredToken")
+    assert f"Take them out of {path}" in err
+
+
+def test_keys_in_a_file_that_work(terminal: Terminal) -> None:
+    """They answer in place of the session: the person hears of it."""
+    found = role_credentials(terminal)
+    path = terminal.paths.aws / "credentials"
+    try:
+        path.write_text(
+            f"[dev]\naws_access_key_id = {found['accessKeyId']}\naws_secret_access_key = {found['secretAccessKey']}\n"
+            f"aws_session_token = {found['sessionToken']}\n"
+        )
+        assert terminal.run("enable", "dev", "--yes").code == 0
+        result = terminal.run("whoami", "dev")
+        assert (result.code, result.err.count("\n")) == (0, 1)
+        assert f"the keys of dev in {path} come before its Identity Center session" in result.err
+        assert "until:   -\n" in result.out
+        assert json.loads(terminal.run("whoami", "dev", "--json").out)["source"] == "shared-credentials-file"
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def test_half_a_key_in_a_file(terminal: Terminal) -> None:
+    (terminal.paths.aws / "credentials").write_text("[keys]\naws_access_key_id = AKIAEXAMPLE\n")
+    err = said(terminal.run("whoami", "keys"))
+    assert "has an access key for keys without aws_secret_access_key" in err
+
+
+@pytest.mark.parametrize("variable", ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])
+def test_a_variable_that_names_no_file(terminal: Terminal, variable: str) -> None:
+    if variable != "AWS_CONFIG_FILE":
+        terminal.config.unlink()
+    terminal.patch.setenv(variable, "/no/such/file")
+    err = said(terminal.run("whoami", "dev"), 2)
+    assert f"{variable} names /no/such/file, which is not there" in err
+    assert f"Unset or correct {variable}" in err
+
+
+# --- network, proxy, certificates -----------------------------------------------------------------------------------
+
+
+def test_an_endpoint_that_leads_nowhere(logged_in: Terminal) -> None:
+    logged_in.patch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
+    err = said(logged_in.run("whoami", "dev"))
+    assert err.startswith("credhelper: AWS cannot be reached (EndpointConnectionError)\n")
+    assert "AWS_ENDPOINT_URL_STS leads to http://127.0.0.1:9/" in err
+
+
+def test_a_proxy_is_named_by_its_variable_alone(logged_in: Terminal) -> None:
+    logged_in.patch.setenv("AWS_ENDPOINT_URL_STS", "https://elsewhere.invalid")
+    logged_in.patch.setenv("https_proxy", "http://user:hush@127.0.0.1:9")
+    err = said(logged_in.run("whoami", "dev"))
+    assert "(ProxyConnectionError)\n  Check the proxy that https_proxy names" in err
+    assert "hush" not in err
+
+
+def test_a_host_that_has_no_address(terminal: Terminal) -> None:
+    """As botocore says it; which host that is tells a mistyped region."""
+    host = "sts.eu-wset-1.amazonaws.com"
+    cause = NameResolutionError(host, HTTPSConnection(host), OSError(-2, "Name or service not known"))  # type: ignore[arg-type]
+    found = Causes("dev", terminal.paths, {}).failed(
+        EndpointConnectionError(endpoint_url=f"https://{host}/", error=cause)
+    )
+    assert found.message == "AWS cannot be reached (EndpointConnectionError)"
+    assert str(found.remedy).startswith(f"No address is found for {host}: check the region")
+
+
+@pytest.mark.parametrize(
+    ("valid", "bundle", "words"),
+    [
+        (None, None, "The certificate is not trusted. Where a proxy looks into TLS, AWS_CA_BUNDLE"),
+        (None, "missing", "AWS_CA_BUNDLE names {missing}, which is no readable CA bundle"),
+        (None, "empty", "AWS_CA_BUNDLE names {empty}, which is no readable CA bundle"),
+        (("20200101000000Z", "20200201000000Z"), "own", "check this machine's clock"),
+        (("20980101000000Z", "20990101000000Z"), "own", "check this machine's clock"),
+    ],
+)
+def test_certificates(
+    logged_in: Terminal, tmp_path: Path, valid: tuple[str, str] | None, bundle: str | None, words: str
+) -> None:
+    own = tls.certificate(tmp_path, valid) if valid else tls.certificate(tmp_path)
+    files = {"own": own.path, "missing": tmp_path / "missing", "empty": tmp_path / "empty"}
+    files["empty"].touch()
+    if bundle:
+        logged_in.patch.setenv("AWS_CA_BUNDLE", str(files[bundle]))
+    with tls.server(own) as url:
+        logged_in.patch.setenv("AWS_ENDPOINT_URL_STS", url)
+        err = said(logged_in.run("whoami", "dev"))
+    assert err.startswith("credhelper: AWS cannot be reached (SSLError)\n")
+    assert words.format(**files) in err
+
+
+def test_tls_with_somebody_who_speaks_none(logged_in: Terminal) -> None:
+    logged_in.patch.setenv("AWS_ENDPOINT_URL_STS", logged_in.standin.url.replace("http:", "https:"))
+    assert "TLS fails" in said(logged_in.run("whoami", "dev"))
+
+
+# --- the clock ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("minutes", "words"), [(20, "20 minutes behind"), (-20, "20 minutes ahead")])
+@pytest.mark.parametrize("code", ["ExpiredToken", "SignatureDoesNotMatch", "InvalidClientTokenId"])
+def test_a_clock_that_is_off(logged_in: Terminal, code: str, minutes: int, words: str) -> None:
+    logged_in.standin.configure(clock=lambda: time.time() + minutes * 60 + (5 if minutes > 0 else -5))
+    logged_in.standin.fault("GetCallerIdentity", Fault.error(code, status=403))
+    err = said(logged_in.run("whoami", "dev"))
+    assert err.startswith("credhelper: this machine's clock is off by more than AWS accepts\n")
+    assert f"It is {words}. Set the clock" in err
+
+
+@pytest.mark.parametrize("date", [None, "nonsense", "Mon, 99 Nov 2026 08:00:00 GMT"])
+def test_an_answer_without_a_date_says_nothing_of_the_clock(terminal: Terminal, date: str | None) -> None:
+    headers = {} if date is None else {"date": date}
+    response = {"Error": {"Code": "ExpiredToken"}, "ResponseMetadata": {"HTTPHeaders": headers}}
+    found: CredhelperError = Causes("dev", terminal.paths, {}).refused(response, "GetCallerIdentity")
+    assert isinstance(found, LoginNeeded)
+    assert found.message == "the credentials of dev have expired"
