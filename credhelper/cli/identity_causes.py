@@ -135,13 +135,13 @@ class Causes:
             )
         named = account_name(self.paths, profile.session, profile.account_id) if profile.session else None
         account = f"{profile.account_id} ({named})" if named else profile.account_id
-        where = f" in {profile.session.name}" if profile.session else ""
-        return CredhelperError(
-            printable(
-                f"the role {profile.role_name} of account {account} is not assigned to you{where}, or not there"
-            ),
-            "Check sso_account_id and sso_role_name, or ask whoever assigns access",
-        )
+        message = f"the role {profile.role_name} of account {account} is not assigned to you"
+        remedy = "Check sso_account_id and sso_role_name, or ask whoever assigns access"
+        if profile.session is not None:
+            message += f" in {profile.session.name}"
+            listed = command_for("profiles discover", profile.session.name)
+            remedy += f"; `{printable(listed)}` writes profiles for what you have"
+        return CredhelperError(printable(f"{message}, or not there"), remedy)
 
     # AWS was not reached, or not even asked
 

@@ -93,7 +93,9 @@ def test_a_role_that_is_not_assigned(terminal: Terminal, daemon: Agent, *, manag
         data = directory.encode(directory.Directory((known,), complete=True, listed_at=time.time()))
         directory.write_directory(terminal.paths, terminal.session, data, complete=True)
     words = f"the role Nobodys of account {ACCOUNT}{' (Sand box)' if listed else ''} is not assigned to you in corp"
-    assert words in said(terminal.call("whoami", "dev"))
+    err = said(terminal.call("whoami", "dev"))
+    assert words in err
+    assert "`credhelper profiles discover corp`" in err
 
 
 def test_a_role_that_may_not_be_assumed(terminal: Terminal) -> None:
