@@ -17,7 +17,7 @@ _STYLE = """
 :root { color-scheme: light dark; --line: #c9ced6; --ink: #16191f; --soft: #545b64; --card: #fff;
   --ground: #f2f3f3; --go: #0b6e4f; }
 @media (prefers-color-scheme: dark) { :root { --line: #414750; --ink: #e9ebed; --soft: #a5adb8;
-  --card: #1d2229; --ground: #12161b; --go: #2fa37c; } }
+  --card: #1d2229; --ground: #12161b; --go: #1a7a58; } }
 * { box-sizing: border-box }
 body { margin: 0; min-height: 100vh; display: grid; place-content: center; padding: 1.5rem;
   background: var(--ground); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif }
@@ -161,7 +161,7 @@ def _redirect(location: str) -> Response:
 def _html(title: str, content: str, *, status: int = 200, error_code: str | None = None, head: str = "") -> Response:
     text = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
         f"{head}<title>{title} · local stand-in</title><style>{_STYLE}</style></head>"
         f'<body><main><h1>{title}</h1><p class="label">{_LABEL}</p>{content}</main></body></html>'
     )
