@@ -26,6 +26,7 @@ VERBS = {
     "status": "Show sessions and profiles with the time left.",
     "use": "Work with a profile in this shell, or in new ones.",
     "whoami": "Show which identity a profile has.",
+    "profiles": "List profiles, write them, or remove them.",
     "enable": "Let profiles get their credentials through credhelper.",
     "disable": "Give profiles back exactly as they were.",
     "hook": "Print the hook of a shell, or install it.",

@@ -13,6 +13,8 @@ from credhelper.paths import Paths
 from credhelper.terminal import counted, is_terminal, printable
 
 _VERBS = {"is": "are", "has": "have", "does": "do"}
+# A longer diff is shown in part where a person is to answer below it.
+_MOST_LINES = 200
 _DONE = {"Enable": "enabled", "Disable": "disabled", "Write": "written", "Remove": "removed"}
 
 
@@ -22,7 +24,11 @@ def carry_out(paths: Paths, plan: Plan, verb: str, *, dry_run: bool, yes: bool, 
     Raises CredhelperError where there is nobody to ask, and FileChanged where another program wrote the file.
     """
     if plan.changes and (dry_run or not yes):
-        show_diff(diff(plan))
+        lines = list(diff(plan))
+        some = lines if dry_run or len(lines) <= _MOST_LINES + 1 else lines[:_MOST_LINES]
+        show_diff(some)
+        if len(some) < len(lines):
+            click.echo(f"… and {len(lines) - len(some):,} more lines; --dry-run shows all of them.")
     if plan.changes and not dry_run and not yes and not _confirmed(paths, plan, verb):
         click.echo("Nothing was written.")
         return False

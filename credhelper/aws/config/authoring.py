@@ -204,7 +204,7 @@ class _Add(Editor):
         mark = mark_of(self.document, section)
         if mark is None:
             return False  # not ours
-        mark = replace(mark, digest=digest(section.header, plain))
+        mark = replace(mark, digest=digest(section.header, plain), own_name=mark.own_name or profile.own_name)
         header = self.lines[core[0]]
         texts = [header.text, mark.text, *body]
         if [self.lines[at].text for at in core] == texts:
