@@ -283,6 +283,7 @@ def snapshot(*tops: Path) -> dict[str, tuple[Any, ...]]:
         ["disable", "--all", "--yes"],
         ["status"],
         ["whoami", "dev"],
+        ["console", "--print", "dev"],
         ["daemon", "status"],
     ],
     ids=" ".join,
