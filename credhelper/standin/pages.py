@@ -19,9 +19,10 @@ _STYLE = """
 @media (prefers-color-scheme: dark) { :root { --line: #414750; --ink: #e9ebed; --soft: #a5adb8;
   --card: #1d2229; --ground: #12161b; --go: #1a7a58; } }
 * { box-sizing: border-box }
-body { margin: 0; min-height: 100vh; display: grid; place-content: center; padding: 1.5rem;
+body { margin: 0; min-height: 100vh; display: grid; padding: 1.5rem;
+  grid-template-columns: minmax(0, 30rem); place-content: center;
   background: var(--ground); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif }
-main { width: min(30rem, 100%); background: var(--card); border: 1px solid var(--line);
+main { background: var(--card); border: 1px solid var(--line);
   border-radius: .75rem; padding: 2rem }
 h1 { font-size: 1.3rem; margin: 0 0 .75rem }
 p.label { margin: 0 0 1.25rem; color: var(--soft); font-size: .85rem }

@@ -222,9 +222,7 @@ class Chromium:
     def scheme(self, name: str, *, width: int = 900, height: int = 640) -> Iterator[None]:
         """The person prefers `light` or `dark` pages, in a window of this size."""
         self._cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
-        self._cdp(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500
-        )
+        self._cdp("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         try:
             yield
         finally:

@@ -52,6 +52,7 @@ return shown.map(e => { const a = light(colour(getComputedStyle(e).color)), b = 
     return [e.tagName + ": " + e.textContent.slice(0, 30), (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)] });
 """
 GROUND = "return getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).map(Number)"
+CARD = "const r = document.querySelector('main').getBoundingClientRect(); return [r.left + r.right, r.top + r.bottom]"
 OVERFLOW = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -148,6 +149,7 @@ def look_at(browser: Chromium, name: str) -> None:
                 faint = [(what, ratio) for what, ratio in browser.run(CONTRAST) if ratio < READABLE]
                 assert not faint, f"{name}, {scheme}: {faint}"
                 assert browser.run(OVERFLOW) <= 0, f"{name} is wider than {width} points"
+                assert browser.run(CARD) == pytest.approx([width, 640], abs=2), f"{name} is not in the middle"
                 assert (sum(browser.run(GROUND)) / 3 > 128) is (scheme == "light")
             picture = browser.look(scheme, width=width)
             if _PICTURES:
