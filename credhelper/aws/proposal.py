@@ -96,10 +96,14 @@ def propose(
     add.sort(key=lambda profile: (profile.name.casefold(), profile.name))
     why_kept = _why_kept(directory)
     there = {_target(subject) for subject in subjects}
+    # AWS lists no account without a role: where it gives none, it would not say which, for the moment perhaps.
+    unsaid = {account.account_id for account in directory.accounts if not account.roles}
     lost = [
         written.name
         for written in marked.values()
-        if written.untouched and (written.account_id, written.role_name) not in there
+        if written.untouched
+        and (written.account_id, written.role_name) not in there
+        and written.account_id not in unsaid
     ]
     return Proposal(tuple(add), renamed, () if why_kept else tuple(lost), why_kept, len(names) - len(chosen))
 

@@ -288,7 +288,7 @@ class TestPrune:
 
     def test_a_list_that_fails_removes_nothing(self, machine: Machine, written_before: bytes) -> None:
         self.lose(machine)
-        machine.standin.fault("ListAccountRoles", Fault.error(400, "InvalidRequestException"), times=None)
+        machine.standin.fault("ListAccountRoles", Fault.error("InvalidRequestException", status=400), times=None)
         with pytest.raises(CredhelperError):
             run("discover", "--yes", "--prune")
         assert machine.config.read_bytes() == written_before
