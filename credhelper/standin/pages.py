@@ -24,7 +24,7 @@ body { margin: 0; min-height: 100vh; display: grid; padding: 1.5rem;
   background: var(--ground); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif }
 main { background: var(--card); border: 1px solid var(--line);
   border-radius: .75rem; padding: 2rem }
-h1 { font-size: 1.3rem; margin: 0 0 .75rem }
+h1 { font-size: 1.3rem; margin: 0 0 .75rem; text-wrap: balance }
 p.label { margin: 0 0 1.25rem; color: var(--soft); font-size: .85rem }
 code, input[type=text] { font: 1.05rem ui-monospace, monospace }
 input[type=text] { width: 100%; padding: .6rem; border: 1px solid var(--line); border-radius: .4rem;
