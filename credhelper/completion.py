@@ -184,8 +184,11 @@ NAMES: Mapping[str, tuple[bool, tuple[_Source, ...]]] = {
     "enable": (True, (_profiles,)),
     "disable": (True, (_profiles,)),
 }
-# Of the verbs above, the options that take a value, and what may be given there.
-VALUES: Mapping[str, Mapping[str, _Source]] = {"console": {"--region": _regions, "--service": _services}}
+# The options of verbs that take a value, and what may be given there.
+VALUES: Mapping[str, Mapping[str, _Source]] = {
+    "setup": {"--session": _sessions, "--sso-region": _regions, "--region": _regions},
+    "console": {"--region": _regions, "--service": _services},
+}
 
 
 def _sections(path: Path) -> Iterator[tuple[str, str]]:

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 import click
 
-from credhelper.aws.config import read_config
-from credhelper.aws.config.authoring import written_profiles
+from credhelper.aws.config import read_config, read_credentials
+from credhelper.aws.config.apply import Plan
 from credhelper.aws.directory import Directory, read_directory
-from credhelper.aws.world import World
+from credhelper.aws.profile_styles import Style, remember_style, remembered_style
+from credhelper.aws.proposal import Proposal, propose
 from credhelper.cli import no_core_dumps, tell
 from credhelper.cli.desk import Desk
 from credhelper.cli.login import Login
 from credhelper.cli.setup import ending, writing
 from credhelper.cli.setup.center import Wanted, find_session, say_network
-from credhelper.cli.setup.choosing import (
-    Candidate,
-    candidates,
-    choose_candidates,
-    choose_names,
-    named,
-    selected,
-    show_names,
-)
-from credhelper.cli.setup.questions import can_ask, confirm
+from credhelper.cli.setup.choosing import Candidate, candidates, choose_candidates, pick_template, show_names
+from credhelper.cli.setup.questions import can_ask, confirm, say
 from credhelper.cli.setup.writing import listed
 from credhelper.cli.walking import walk
-from credhelper.errors import EXIT_FAILURE, EXIT_OK, CredhelperError, UsageError
+from credhelper.errors import EXIT_FAILURE, EXIT_OK, ConfigError, CredhelperError, UsageError
 from credhelper.model import Session
 from credhelper.paths import Paths
-from credhelper.profile_names import DEFAULT_TEMPLATE, Selection, Template
+from credhelper.profile_names import DEFAULT_TEMPLATE, Template
 from credhelper.terminal import counted
 
 
@@ -40,8 +34,9 @@ from credhelper.terminal import counted
 class Options:
     """The command line, as far as it speaks of accounts, names and files; None where it says nothing."""
 
-    selection: Selection
-    template: Template | None
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    template: str | None
     region: str | None
     output: str | None
     enable: bool | None
@@ -93,10 +88,13 @@ def command(
     """
     paths = Paths.of()
     paths.check_owner()
-    no_core_dumps()
+    no_core_dumps()  # config and credentials file may hold access keys
+    if template is not None:
+        Template.parse(template)  # what is wrong with it is said before all else
     options = Options(
-        Selection(include, exclude),
-        Template.parse(template) if template is not None else None,
+        include,
+        exclude,
+        template,
         region,
         output,
         enable,
@@ -113,15 +111,18 @@ def command(
     try:
         chosen = find_session(Wanted(start_url, sso_region, session), paths, os.environ, ask=ask)
         before = read_directory(paths, chosen)
+        click.echo()
         Login(chosen, paths, os.environ).run(device=device, no_browser=no_browser)
         directory = walk(Desk.of(paths, os.environ), chosen)
-        first = _Setup(paths, os.environ, chosen, options).write_profiles(directory, before)
+        run = _Setup(paths, os.environ, chosen, options)
+        plan = run.plan(directory, before)
     except (click.Abort, KeyboardInterrupt):
         tell("\nStopped; your AWS config is as it was.")
         raise
-    if first is None:
+    if plan is None or dry_run:
         return EXIT_OK if dry_run else EXIT_FAILURE
-    return _end(paths, os.environ, first, options)
+    first = run.write(plan)
+    return EXIT_OK if first is None else _end(paths, os.environ, first, options)
 
 
 class _Setup:
@@ -133,77 +134,101 @@ class _Setup:
         self._session = session
         self._options = options
         self._config = read_config(paths.config_file(environ))
-        self._taken = {*self._config.profiles, *(profile.name for profile in World.of(paths, environ).profiles())}
-        self._template = options.template or Template.parse(DEFAULT_TEMPLATE)
-        # A template on the command line is for all names, else those that are there stay.
-        self._keep = options.template is None
+        self._last = remembered_style(paths, session)
+        self._style = _style(self._last or Style(region=session.region), options)
+        self._names: list[str] = []
+        # Names that are there change only where another template is asked for.
+        self._rename = options.template is not None and self._style.template != (self._last or Style()).template
 
-    def write_profiles(self, directory: Directory, before: Directory | None) -> str | None:
-        """Everything up to the written file; the name of the first profile, None where nothing was written."""
+    def plan(self, directory: Directory, before: Directory | None) -> Plan | None:
+        """All questions, up to the last: whether to write it. None where the answer is no. Raises click.Abort."""
         options = self._options
-        everything = candidates(directory, self._session, self._config, self._paths)
-        offered = self._selected(everything)
-        chosen = self._chosen(offered, before)
-        names = self._names(chosen) if chosen else {}
-        gone = (
-            {one.ours for one in offered if one.ours is not None and one not in chosen} if not options.yes else set()
-        )
-        self._tell_lost(everything)
+        proposal = self._propose(directory)
+        offered = self._offered(directory, proposal)
+        if options.yes:
+            chosen = [one for one in offered if one.ours or not one.others]
+            left = []
+        else:
+            chosen = choose_candidates(offered, before)
+            left = [one.ours for one in offered if one.ours is not None and one not in chosen]
+        chosen = self._with_names(directory, chosen)
+        self._tell_lost(proposal)
         enabled = self._to_enable()
+        renamed = [one.ours for one in chosen if one.ours is not None and one.ours != one.profile.name]
         plan = writing.make_plan(
             self._paths,
             self._environ,
-            self._session,
-            self._config,
-            names,
-            gone=gone,
+            add=[one.profile for one in chosen],
+            remove={*left, *renamed},
             enabled=enabled,
-            region=options.region,
-            output=options.output,
         )
         if not writing.agreed(self._paths, plan, yes=options.yes, dry_run=options.dry_run):
             tell("Nothing was written.")
             return None
-        if options.dry_run:
-            return None
-        writing.carry_out(self._paths, plan, Desk.of(self._paths, self._environ).agent)
-        return next(iter([*names.values(), *enabled, *_profiles_of(offered)]), None)
+        self._names = [*(one.profile.name for one in chosen), *enabled]
+        self._names += [name for one in offered for name in one.others]
+        return plan
 
-    def _selected(self, everything: list[Candidate]) -> list[Candidate]:
+    def write(self, plan: Plan) -> str | None:
+        """Write what was agreed to; the name of the first profile, None where there is none. Raises FileChanged."""
+        writing.carry_out(self._paths, plan, Desk.of(self._paths, self._environ).agent)
+        if self._style != self._last:
+            remember_style(self._paths, self._session, self._style)
+        return next((name for name in self._names if name not in dict(plan.edit.refused)), None)
+
+    def _propose(self, directory: Directory) -> Proposal:
+        static: Collection[str] = ()
+        with contextlib.suppress(ConfigError):  # the plan warns of it
+            static = read_credentials(self._paths.credentials_file(self._environ)).profiles
+        return propose(
+            directory,
+            self._session,
+            self._config.data,
+            self._style,
+            taken=static,
+            rename=self._rename,
+            set_region=self._options.region is not None,
+            set_output=self._options.output is not None,
+        )
+
+    def _offered(self, directory: Directory, proposal: Proposal) -> list[Candidate]:
         """What --include and --exclude leave. Raises CredhelperError where that is nothing."""
-        if not everything:
-            raise CredhelperError(
-                "there is no account and role for you in this Identity Center", "Ask whoever invited you for access"
-            )
-        names = named(everything, self._template, self._taken, keep=self._keep)
-        offered = selected(everything, self._options.selection, names)
-        if not offered:
+        offered = candidates(directory, proposal, self._session, self._config, self._paths)
+        if not offered and proposal.left_out:
             raise UsageError(
                 "--include and --exclude leave no account and role", "They are globs, as in --include 'prod-*'"
             )
+        if not offered:
+            raise CredhelperError(
+                "there is no account and role for you in this Identity Center", "Ask whoever invited you for access"
+            )
+        if proposal.left_out:
+            say(f"Left out by --include and --exclude: {counted(proposal.left_out, 'role')}.")
         return offered
 
-    def _chosen(self, offered: list[Candidate], before: Directory | None) -> list[Candidate]:
-        if self._options.yes:
-            return [one for one in offered if one.ours or not one.others]
-        return choose_candidates(offered, before)
+    def _with_names(self, directory: Directory, chosen: list[Candidate]) -> list[Candidate]:
+        """The chosen ones with the names that the person likes; asked where any is new and no template was given."""
+        asked = self._options.yes or self._options.template is not None
+        while chosen:
+            show_names(chosen)
+            if asked or all(one.ours == one.profile.name for one in chosen):
+                break
+            template = pick_template(self._style.template, chosen[0].subject)
+            if template is None:
+                break
+            self._style = replace(self._style, template=template)
+            self._rename = True
+            wanted = {one.subject for one in chosen}
+            renamed = candidates(directory, self._propose(directory), self._session, self._config, self._paths)
+            chosen = [one for one in renamed if one.subject in wanted]
+        return chosen
 
-    def _names(self, chosen: list[Candidate]) -> dict[Candidate, str]:
-        """The names, with a question where any is new and no template was given."""
-        names = named(chosen, self._template, self._taken, keep=self._keep)
-        if self._options.yes or not self._keep or all(one.ours == name for one, name in names.items()):
-            show_names(names)
-            return names
-        return choose_names(chosen, self._template, self._taken)
-
-    def _tell_lost(self, everything: list[Candidate]) -> None:
+    def _tell_lost(self, proposal: Proposal) -> None:
         """Say which profiles of ours the person has no access for any more."""
-        written = written_profiles(self._config.data)
-        ours = {name for name, profile in written.items() if profile.session == self._session.name}
-        lost = sorted(ours - {one.ours for one in everything})
-        if lost:
-            click.echo(f"You have no access any more with {counted(len(lost), 'profile')}: {listed(lost)}.")
-            click.echo("  To remove what has no access: credhelper profiles discover --prune")
+        if proposal.lost:
+            number = counted(len(proposal.lost), "profile")
+            say(f"You do not have the roles of {number} any more: {listed(proposal.lost)}.")
+            say("To remove those: credhelper profiles discover --prune")
 
     def _to_enable(self) -> list[str]:
         """The person's own profiles of this session that are to be served too. Raises click.Abort."""
@@ -211,16 +236,21 @@ class _Setup:
         if not found or self._options.enable is False:
             return []
         if self._options.enable is None and not self._options.yes:
-            click.echo(
-                f"The config has {counted(len(found), 'profile')} of your own for this session: {listed(found)}."
-            )
-            if not confirm("Let credhelper serve them too (credhelper disable undoes it)?"):
+            say(f"The config has {counted(len(found), 'profile')} of your own for this session: {listed(found)}.")
+            if not confirm("Let credhelper serve them too? (`credhelper disable` undoes it)"):
                 return []
         return found
 
 
-def _profiles_of(offered: list[Candidate]) -> list[str]:
-    return [name for one in offered for name in (one.ours, *one.others) if name is not None]
+def _style(last: Style, options: Options) -> Style:
+    """The last one with what the command line says anew."""
+    return Style(
+        options.template if options.template is not None else last.template,
+        options.region or last.region,
+        options.output or last.output,
+        options.include or last.include,
+        options.exclude or last.exclude,
+    )
 
 
 def _end(paths: Paths, environ: Mapping[str, str], first: str, options: Options) -> int:

@@ -6,8 +6,6 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import click
-
 from credhelper import settings
 from credhelper.aws.config import read_config, sessions_of
 from credhelper.aws.portal_page import region_of_portal
@@ -16,12 +14,11 @@ from credhelper.aws.start_urls import REGION, StartUrl, read_start_url
 from credhelper.aws.targets import unknown
 from credhelper.aws.world import World
 from credhelper.cli import complain
-from credhelper.cli.setup.questions import ask_text, pick
+from credhelper.cli.setup.questions import ask_text, pick, say
 from credhelper.endpoints import endpoints_from_environment
 from credhelper.errors import CredhelperError, UsageError
 from credhelper.model import Session, normalize_start_url
 from credhelper.paths import Paths
-from credhelper.terminal import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +43,15 @@ def find_session(wanted: Wanted, paths: Paths, environ: Mapping[str, str], *, as
     known = sessions_of(read_config(paths.config_file(environ)))
     chosen = _known_session(wanted, known, ask=ask)
     if chosen is not None:
-        click.echo(f"Identity Center: {printable(chosen.start_url)} in {printable(chosen.region)}")
+        say(f"Identity Center: {chosen.start_url} in {chosen.region}")
         return dataclasses.replace(chosen, legacy=False)
     start = read_start_url(wanted.start_url) if wanted.start_url is not None else _ask_start_url()
     same = [session for session in known if session.same_start == normalize_start_url(start.start_url)]
     for session in same:
         if wanted.region in {None, session.region} and wanted.session in {None, session.name}:
-            click.echo(f"Identity Center: {printable(session.start_url)} in {printable(session.region)}")
+            say(f"Identity Center: {session.start_url} in {session.region}")
             return dataclasses.replace(session, legacy=False)
-    click.echo(f"Identity Center: {start.start_url}")
+    say(f"Identity Center: {start.start_url}")
     region = _region(start, wanted, paths, environ, ask=ask)
     return Session(_free_name(start, wanted, World.of(paths, environ), known), start.start_url, region)
 
@@ -104,7 +101,7 @@ def _no_start_url() -> UsageError:
 
 
 def _ask_start_url() -> StartUrl:
-    click.echo("The start URL is the address of your AWS access portal; any page of it will do.")
+    say("The start URL is the address of your AWS access portal; any page of it will do.")
     return ask_text("Start URL:", read_start_url)
 
 
@@ -113,7 +110,7 @@ def _region(start: StartUrl, wanted: Wanted, paths: Paths, environ: Mapping[str,
     if wanted.region is not None:
         return wanted.region
     if start.region is not None:
-        click.echo(f"Region: {start.region}, as the address says")
+        say(f"Region: {start.region}, as the address says")
         return start.region
     try:
         network = settings.load(paths).network
@@ -121,11 +118,11 @@ def _region(start: StartUrl, wanted: Wanted, paths: Paths, environ: Mapping[str,
     except CredhelperError as error:
         if not ask:
             raise UsageError(f"the region is not known: {error.message}", "Say --sso-region REGION") from error
-        click.echo(f"The region has to be asked for: {printable(error.message)}.")
+        say(f"The region has to be asked for: {error.message}.")
     else:
-        click.echo(f"Region: {region}, as the portal says")
+        say(f"Region: {region}, as the portal says")
         return region
-    click.echo("It is that of your Identity Center, not of your work; who invited you knows it.")
+    say("It is that of your Identity Center, not of your work; who invited you knows it.")
     listed = regions(start.partition, environ)
     return pick("Region:", [(f"{region.name:15} {region.place}", region.name) for region in listed])
 

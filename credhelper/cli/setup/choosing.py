@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
 
 from credhelper.aws.config import ConfigFile, profiles_of
-from credhelper.aws.config.authoring import written_profiles
+from credhelper.aws.config.authoring import NewProfile, written_profiles
 from credhelper.aws.directory import Directory
-from credhelper.cli.multiselect import choose
-from credhelper.cli.setup.questions import ask_text, pick
+from credhelper.aws.proposal import Proposal
+from credhelper.cli.lists import choose, cut
+from credhelper.cli.setup.questions import ask_text, pick, say
 from credhelper.model import Session
 from credhelper.paths import Paths
-from credhelper.profile_names import DEFAULT_TEMPLATE, Selection, Subject, Template, assign
+from credhelper.profile_names import DEFAULT_TEMPLATE, Subject, Template
 from credhelper.terminal import printable
 
 _HEADINGS = ("account", "id", "role", "has a profile")
@@ -28,6 +29,8 @@ _STYLES = (
     "{account_id}.{role}",
 )
 _SHOWN = 10
+# Columns beside a name that are worth being written into.
+_LEAST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,45 +38,53 @@ class Candidate:
     """One account and role that the person has.
 
     Attributes:
+        profile: what would be written for it.
         ours: the name of the profile that was written for it.
         others: names of profiles of the person's own for it.
     """
 
     subject: Subject
+    profile: NewProfile
     ours: str | None = None
     others: tuple[str, ...] = ()
 
+    @property
+    def account(self) -> str:
+        """What people call it."""
+        return self.subject.account_name or self.subject.account_id
 
-def candidates(directory: Directory, session: Session, config: ConfigFile, paths: Paths) -> list[Candidate]:
-    """All accounts and roles, by the account's name and the role's, with the profiles that they have already."""
+
+def candidates(
+    directory: Directory, proposal: Proposal, session: Session, config: ConfigFile, paths: Paths
+) -> list[Candidate]:
+    """What the proposal wants, by the account's name and the role's, with the profiles that are there already."""
+    wanted = {(profile.account_id, profile.role_name): profile for profile in proposal.add}
     written = {
         name: profile for name, profile in written_profiles(config.data).items() if profile.session == session.name
     }
-    ours: dict[tuple[str, str], str] = {}
-    for name, profile in written.items():
-        ours.setdefault((profile.account_id, profile.role_name), name)
+    old = {new: name for name, new in proposal.renamed.items()}
     others: dict[tuple[str | None, str | None], list[str]] = {}
     for found in profiles_of(config, {}, paths.helper):
-        same = found.session is not None and (found.session.same_start, found.session.region) == (
-            session.same_start,
-            session.region,
-        )
-        if same and found.name not in written:
+        if found.name not in written and found.session is not None and _same(found.session, session):
             others.setdefault((found.account_id, found.role_name), []).append(found.name)
-    made = [
-        Candidate(
-            Subject(session.name, account.account_id, account.name, account.email, role),
-            ours.get((account.account_id, role)),
-            tuple(others.get((account.account_id, role), ())),
-        )
-        for account in directory.accounts
-        for role in account.roles or ()
-    ]
+    made = []
+    for account in directory.accounts:
+        for role in account.roles or ():
+            profile = wanted.get((account.account_id, role))
+            if profile is not None:
+                name = old.get(profile.name, profile.name)
+                subject = Subject(session.name, account.account_id, account.name, account.email, role)
+                own = tuple(others.get((account.account_id, role), ()))
+                made.append(Candidate(subject, profile, name if name in written else None, own))
 
     def order(one: Candidate) -> tuple[str, str, str]:
-        return one.subject.account_name.casefold(), one.subject.account_id, one.subject.role
+        return one.account.casefold(), one.subject.account_id, one.subject.role
 
     return sorted(made, key=order)
+
+
+def _same(one: Session, other: Session) -> bool:
+    return (one.same_start, one.region) == (other.same_start, other.region)
 
 
 def preselected(offered: Sequence[Candidate], before: Directory | None) -> set[int]:
@@ -99,85 +110,55 @@ def preselected(offered: Sequence[Candidate], before: Directory | None) -> set[i
 
 def choose_candidates(offered: Sequence[Candidate], before: Directory | None) -> list[Candidate]:
     """Those that the person wants profiles for. Raises click.Abort."""
-    rows = [
-        tuple(
-            map(
-                printable,
-                (
-                    one.subject.account_name or one.subject.account_id,
-                    one.subject.account_id,
-                    one.subject.role,
-                    ", ".join(filter(None, (one.ours, *one.others))),
-                ),
-            )
-        )
-        for one in offered
-    ]
-    chosen = choose(
-        "Which accounts and roles shall have a profile?",
-        _HEADINGS,
-        rows,
-        preselected(offered, before),
-        spare=("id", "has a profile"),
+    rows = []
+    for one in offered:
+        has = ", ".join(filter(None, (one.ours, *one.others)))
+        account, number, role = map(printable, (one.account, one.subject.account_id, one.subject.role))
+        rows.append((account, number, role, printable(has)))
+    places = choose(
+        "Accounts and roles:", _HEADINGS, rows, preselected(offered, before), spare=("has a profile", "id")
     )
-    click.echo(f"Chosen: {len(chosen):,} of {len(offered):,}")
-    return [one for at, one in enumerate(offered) if at in chosen]
+    click.echo(f"Chosen: {len(places):,} of {len(offered):,}")
+    return [one for at, one in enumerate(offered) if at in places]
 
 
-def named(
-    chosen: Sequence[Candidate], template: Template, taken: Collection[str], *, keep: bool
-) -> dict[Candidate, str]:
-    """A name for each; with `keep`, those that have a profile of ours keep its name."""
-    known = {one.subject: one.ours for one in chosen if one.ours is not None and keep}
-    free = [name for name in taken if keep or name not in {one.ours for one in chosen}]
-    names = assign([one.subject for one in chosen], template, set(free) - set(known.values()), known)
-    return {one: names[one.subject] for one in chosen}
+def pick_template(current: str, first: Subject) -> str | None:
+    """Another template for the names, or None where the person likes them as they are. Raises click.Abort.
 
-
-def choose_names(chosen: Sequence[Candidate], template: Template, taken: Collection[str]) -> dict[Candidate, str]:
-    """Show the names, and let the person have others. Raises click.Abort."""
-    keep = True
-    while True:
-        names = named(chosen, template, taken, keep=keep)
-        show_names(names)
-        other = _pick_style(chosen[0], template)
-        if other is None:
-            return names
-        template, keep = other, False
-
-
-def _pick_style(first: Candidate, template: Template) -> Template | None:
-    styles = [style for style in _STYLES if style != template.text]
+    Args:
+        first: by which each template is shown.
+    """
     options: list[tuple[str, str | None]] = [
-        ("These are good", ""),
-        *((f"Rather like {Template.parse(style).render(first.subject)}", style) for style in styles),
-        ("By a template of my own", None),
+        ("These are good", None),
+        *((f"Rather like {Template.parse(text).render(first)}", text) for text in _STYLES if text != current),
+        ("By a template of my own", ""),
     ]
     picked = pick("Names of the profiles:", options)
-    if picked is None:
-        click.echo("A template has fields such as {account_name} {account_id} {account_email} {role} {session},")
-        click.echo("each with filters: {account_email|before_at}, {account_name|slug}, {role|lower|remove:aws}")
-        return ask_text("Template:", Template.parse)
-    return Template.parse(picked) if picked else None
+    if picked == "":
+        say(
+            "A template has the fields {account_name} {account_id} {account_email} {role} {session}, with filters "
+            "if you like: {account_email|before_at}, {account_name|slug}, {role|remove:AWS|lower}"
+        )
+        return ask_text("Template:", lambda text: Template.parse(text.strip()).text)
+    return picked
 
 
-def show_names(names: Mapping[Candidate, str]) -> None:
-    """The first of the names, each with what it is for."""
+def show_names(chosen: Sequence[Candidate]) -> None:
+    """The first of the names, new ones before those that are there, each with what it is for."""
     from rich.cells import cell_len, set_cell_size  # noqa: PLC0415
 
-    click.echo("The profiles will be:")
     columns = shutil.get_terminal_size().columns - 1
-    shown = list(names.items())[:_SHOWN]
-    width = max((cell_len(name) for _, name in shown), default=0)
-    for one, name in shown:
-        what = printable(f"{one.subject.account_name or one.subject.account_id}, {one.subject.role}")
-        mark = " (as now)" if one.ours == name else ""
-        line = f"  {set_cell_size(name, width)}  {what}{mark}"
-        click.echo(line if cell_len(line) <= columns else f"  {name}")
-    if len(names) > _SHOWN:
-        click.echo(f"  and {len(names) - _SHOWN:,} more")
-
-
-def selected(offered: Sequence[Candidate], selection: Selection, names: Mapping[Candidate, str]) -> list[Candidate]:
-    """Those that the globs take."""
-    return [one for one in offered if selection.takes(one.subject, names[one])]
+    click.echo()
+    click.echo("The profiles will be:")
+    shown = sorted(chosen, key=lambda one: one.ours == one.profile.name)[:_SHOWN]
+    width = max((cell_len(one.profile.name) for one in shown), default=0)
+    for one in shown:
+        name = one.profile.name
+        what = printable(f"{one.account}, {one.subject.role}")
+        mark = "  as now" if one.ours == name else ""
+        if width + _LEAST > columns:
+            click.echo(f"  {name}{mark}")  # a name is never cut
+        else:
+            click.echo(cut(f"  {set_cell_size(name, width)}{mark}  {what}", columns))
+    if len(chosen) > _SHOWN:
+        click.echo(f"  and {len(chosen) - _SHOWN:,} more")

@@ -10,6 +10,7 @@ import click
 
 from credhelper.agent import Agent
 from credhelper.cli import complain, hook, tell, whoami
+from credhelper.cli.setup.questions import say
 from credhelper.errors import CredhelperError
 from credhelper.names import command_for
 from credhelper.paths import Paths
@@ -44,9 +45,10 @@ def install_hook(paths: Paths, environ: Mapping[str, str], wanted: str | None, *
         return
     shell = wanted or shell_around(environ)
     if shell is None:
-        click.echo("For your shell there is a hook: see `credhelper hook --help`.")
+        say("For your shell there is a hook: see `credhelper hook --help`.")
         return
-    click.echo(f"The hook lets {shell} log you in just before a command that needs it, and completes names.")
+    click.echo()
+    say(f"The hook lets {shell} log you in just before a command that needs it, and completes names.")
     try:
         hook.install_hook(paths, shell, yes=yes)
     except CredhelperError as error:  # the profiles are there, and work without it
@@ -60,12 +62,13 @@ def offer_service(paths: Paths, environ: Mapping[str, str]) -> None:
     except CredhelperError as error:
         _complain(error)
         return
-    click.echo("The background process runs; when it does not, the first program that needs it starts it.")
+    click.echo()
+    say("The background process runs; when it does not, the first program that needs it starts it.")
 
 
 def show_identity(profile: str) -> int:
     """Ask AWS who the profile is; the exit code of that, for all else is done."""
-    click.echo(f"$ {command_for('whoami', profile)}")
+    click.echo(f"\n$ {command_for('whoami', profile)}")
     try:
         click.get_current_context().invoke(whoami.command, profile=profile)
     except CredhelperError as error:
@@ -76,7 +79,7 @@ def show_identity(profile: str) -> int:
 
 def say_what_next(profile: str) -> None:
     """The commands that somebody new types first."""
-    click.echo("All is ready. For instance:")
+    click.echo("\nAll is ready. For instance:")
     click.echo(f"  {command_for('use', profile)}")
     click.echo(f"  aws s3 ls --profile {printable(shlex.quote(profile))}")
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
 
-from credhelper.cli import complain, tell
+from credhelper.cli import complain, lists, tell
 from credhelper.errors import UsageError
 from credhelper.terminal import is_terminal, paragraph, printable
 
 _Value = TypeVar("_Value")
-# Lists as long as this are not searched, and letters do nothing in them.
-_SHORT = 5
 
 
 def can_ask(environ: Mapping[str, str]) -> bool:
@@ -27,13 +27,15 @@ def can_ask(environ: Mapping[str, str]) -> bool:
     return here and environ.get("TERM", "dumb") != "dumb"
 
 
-def ask_text(question: str, read: Callable[[str], _Value], hint: str = "") -> _Value:
+def ask_text(question: str, read: Callable[[str], _Value]) -> _Value:
     """Ask for a line until `read` makes something of it: its UsageError is shown, and the question comes again."""
     import questionary  # noqa: PLC0415 - 0.2 s
 
     while True:
-        asked = questionary.text(question, instruction=hint or None, output=_output())
-        answer = _answer(asked)
+        try:
+            answer = questionary.text(question, output=_output()).unsafe_ask()
+        except (KeyboardInterrupt, EOFError):
+            raise click.Abort from None
         try:
             return read(answer)
         except UsageError as error:
@@ -43,37 +45,30 @@ def ask_text(question: str, read: Callable[[str], _Value], hint: str = "") -> _V
 
 
 def pick(question: str, options: Sequence[tuple[str, _Value]]) -> _Value:
-    """Let one of these be chosen by what is shown of it; the first is pointed at from the beginning."""
-    import questionary  # noqa: PLC0415
+    """Let one of these be chosen by what is shown of it; the first is pointed at from the beginning.
 
-    searched = len(options) > _SHORT
-    output = _output()
-    width = output.get_size().columns - 4
-    asked = questionary.select(
-        question,
-        choices=[questionary.Choice(_cut(printable(text), width), value=at) for at, (text, _) in enumerate(options)],
-        use_search_filter=searched,
-        use_jk_keys=False,
-        instruction="(type to search, Enter takes it)" if searched else "(arrows, Enter takes it)",
-        output=output,
-    )
-    at: int = _answer(asked)
-    return options[at][1]
+    Raises click.Abort.
+    """
+    shown, value = options[lists.pick(question, ("",), [(printable(text),) for text, _ in options])]
+    say(f"{question} {shown}")
+    return value
 
 
 def confirm(question: str, *, default: bool = True) -> bool:
     """Ask yes or no. Raises click.Abort."""
-    return click.confirm(question, default=default)
+    return click.confirm("\n".join(folded(question, room=len(" [Y/n]: "))), default=default)
 
 
-def _answer(asked: Any) -> Any:
-    try:
-        answer = asked.unsafe_ask()
-    except (KeyboardInterrupt, EOFError):
-        raise click.Abort from None
-    if answer is None:
-        raise click.Abort
-    return answer
+def say(text: str) -> None:
+    """Sentences for a person, broken between words."""
+    for line in folded(text):
+        click.echo(line)
+
+
+def folded(text: str, room: int = 0) -> list[str]:
+    """The lines of a text, harmless, for the terminal that there is; the last leaves this much room."""
+    columns = shutil.get_terminal_size().columns - 1 - room if sys.stdout.isatty() else 10_000
+    return textwrap.wrap(printable(text), max(columns, 20), break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _output() -> Any:
@@ -82,7 +77,3 @@ def _output() -> Any:
     output = Vt100_Output.from_pty(sys.stdout)
     output.enable_cpr = False  # terminals that do not answer would be waited for
     return output
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: max(width - 1, 1)]}…"

@@ -10,14 +10,13 @@ from credhelper import resources
 from credhelper.agent import Agent
 from credhelper.aws.config import ConfigFile, enable, profiles_of, read_credentials
 from credhelper.aws.config.apply import Plan, diff, joined, plan_profiles, shared_with, write
-from credhelper.aws.config.authoring import NewProfile, marked_profiles
+from credhelper.aws.config.authoring import NewProfile
 from credhelper.cli import show_diff
-from credhelper.cli.setup.choosing import Candidate
-from credhelper.cli.setup.questions import confirm
+from credhelper.cli.setup.questions import confirm, folded, say
 from credhelper.errors import ConfigError, CredhelperError
 from credhelper.model import Session
 from credhelper.paths import Paths
-from credhelper.terminal import counted, printable
+from credhelper.terminal import counted
 
 # A longer diff is shown in part unless the person wants all of it.
 _MOST_LINES = 60
@@ -40,41 +39,20 @@ def unserved(config: ConfigFile, session: Session, paths: Paths) -> list[str]:
 def make_plan(
     paths: Paths,
     environ: Mapping[str, str],
-    session: Session,
-    config: ConfigFile,
-    names: Mapping[Candidate, str],
     *,
-    gone: Collection[str],
+    add: Sequence[NewProfile],
+    remove: Collection[str],
     enabled: Sequence[str],
-    region: str | None,
-    output: str | None,
 ) -> Plan:
     """All that is to change. Writes nothing.
 
     Args:
-        config: the file as it was when the candidates were found.
-        gone: profiles of ours to take out.
+        remove: profiles of ours to take out.
         enabled: the person's own ones that we are to serve from now on.
-        region, output: of the profiles; None leaves written ones as they are, and new ones have the session's region.
 
     Raises ConfigError where the config cannot be read.
     """
-    written = marked_profiles(config.data)
-    add = []
-    for one, name in names.items():
-        now = written.get(one.ours or "")
-        add.append(
-            NewProfile(
-                name,
-                session,
-                one.subject.account_id,
-                one.subject.role,
-                region or (now.region if now is not None else session.region),
-                output or (now.output if now is not None else None),
-            )
-        )
-    renamed = {one.ours for one, name in names.items() if one.ours is not None and one.ours != name}
-    plan = plan_profiles(paths, environ, add=add, remove=sorted({*gone, *renamed}))
+    plan = plan_profiles(paths, environ, add=add, remove=sorted(remove))
     if not enabled:
         return plan
     try:
@@ -88,11 +66,11 @@ def make_plan(
 def agreed(paths: Paths, plan: Plan, *, yes: bool, dry_run: bool) -> bool:
     """Show what would change, and ask. Raises click.Abort."""
     for name, reason in plan.edit.refused:
-        click.echo(f"Refused: {printable(name)}: {printable(reason)}")
+        say(f"Refused: {name}: {reason}")
     for warning in plan.edit.warnings:
-        click.echo(f"Mind: {printable(warning)}")
+        say(f"Mind: {warning}")
     if not plan.changes:
-        click.echo(f"{printable(str(plan.path))} is as it should be; nothing to change.")
+        say(f"{plan.path} is as it should be; nothing to change.")
         return True
     if dry_run:
         show_diff(diff(plan))
@@ -107,15 +85,14 @@ def agreed(paths: Paths, plan: Plan, *, yes: bool, dry_run: bool) -> bool:
         click.echo(f"… and {counted(left, 'line')} more")
     click.echo()
     shared = shared_with(paths, plan.path)
-    if shared and not confirm(f"{printable(shared)}; another system may share it. Go on?", default=False):
+    if shared and not confirm(f"{shared}; another system may share it. Go on?", default=False):
         return False
-    question = f"Write this to {printable(str(plan.path))}?"
+    question = f"Write this to {plan.path}?"
     if left <= 0:
         return confirm(question)
+    prompt = "\n".join(folded(f"{question} (a shows all of it)", room=len(" [Y/n/a]: ")))
     while True:
-        answer = str(
-            click.prompt(f"{question} (a shows all)", default="y", prompt_suffix=" [Y/n/a]: ", show_default=False)
-        )
+        answer = str(click.prompt(prompt, default="y", prompt_suffix=" [Y/n/a]: ", show_default=False))
         if answer.lower() in {"a", "all"}:
             show_diff(lines)
         elif answer.lower() in {"y", "yes", "n", "no"}:
@@ -132,15 +109,15 @@ def carry_out(paths: Paths, plan: Plan, agent: Agent) -> None:
     try:
         agent.call("reload")
     except CredhelperError as error:
-        click.echo(f"Mind: the daemon did not take notice: {printable(error.message)}")
+        say(f"Mind: the daemon did not take notice: {error.message}")
     edit = plan.edit
     for done, names in (("written", edit.changed), ("removed", edit.removed)):
         if names:
-            click.echo(f"{counted(len(names), 'profile')} {done}: {listed(names)}.")
+            say(f"{counted(len(names), 'profile')} {done}: {listed(names)}.")
 
 
 def listed(names: Sequence[str]) -> str:
     """The first of these names, and how many more there are."""
-    shown = ", ".join(printable(name) for name in names[:5])
+    shown = ", ".join(names[:5])
     more = len(names) - 5
     return f"{shown} and {more:,} more" if more > 0 else shown

@@ -1,4 +1,4 @@
-"""Choosing several of many lines at the terminal: type to search, Space to take or leave.
+"""Choosing one or several of many lines at the terminal: type to search, Space to take or leave.
 
 Other than questionary's own list it shows no more lines than there is room for and keeps its marks in a set, so that
 thousands of lines answer at once; and what takes all takes those that the search shows.
@@ -24,7 +24,8 @@ _GAP = "  "
 _MARGIN = 6
 # A cell is not cut below so many columns while another is longer.
 _LEAST = 10
-_KEYS = ("type to search", "Space: take or leave", "Ctrl-A: all shown", "Enter: go on")
+_KEYS_OF_SEVERAL = ("type to search", "Space: take or leave", "Ctrl-A: all shown", "Enter: go on")
+_KEYS_OF_ONE = ("type to search", "Enter: take it")
 _MOST_LINES = 16
 _STYLE = [("question", "bold"), ("chosen", "fg:ansigreen"), ("at", "bold"), ("dim", "fg:ansibrightblack")]
 
@@ -37,14 +38,14 @@ class Checklist:
 
     Attributes:
         rows: the cells of each line, harmless already.
-        checked: places of the chosen ones.
+        checked: places of the chosen ones; None where one is to be taken, that at which is pointed.
         query: what was typed; a line is shown where each of its parts between `/` is found in a cell of it.
         shown: places of the lines that fit.
         at: which of the shown is pointed at.
     """
 
     rows: Sequence[tuple[str, ...]]
-    checked: set[int]
+    checked: set[int] | None
     query: str = ""
     shown: list[int] = field(default_factory=list)
     at: int = 0
@@ -76,13 +77,21 @@ class Checklist:
 
     def toggle(self) -> None:
         """Take the line that is pointed at, or leave it."""
-        if self.shown:
+        if self.shown and self.checked is not None:
             self.checked ^= {self.shown[self.at]}
 
     def toggle_all(self) -> None:
         """Take all lines that are shown, or leave them where all are taken."""
+        if self.checked is None:
+            return
         shown = set(self.shown)
         self.checked = self.checked - shown if shown <= self.checked else self.checked | shown
+
+    def taken(self) -> set[int] | None:
+        """What Enter takes; None where there is nothing for it to take."""
+        if self.checked is not None:
+            return self.checked
+        return {self.shown[self.at]} if self.shown else None
 
     def window(self, height: int) -> range:
         """Which of the shown lines there is room for, with the one that is pointed at among them."""
@@ -107,12 +116,21 @@ def choose(
 
     Raises click.Abort where the person gives up.
     """
+    return _run(Checklist(rows, set(checked)), title, headings, spare)
+
+
+def pick(title: str, headings: Sequence[str], rows: Sequence[tuple[str, ...]], *, spare: Sequence[str] = ()) -> int:
+    """The place of the row that the person takes. Arguments and errors as in `choose`."""
+    (place,) = _run(Checklist(rows, None), title, headings, spare)
+    return place
+
+
+def _run(checklist: Checklist, title: str, headings: Sequence[str], spare: Sequence[str]) -> set[int]:
     from prompt_toolkit.application import Application  # noqa: PLC0415 - 0.2 s
     from prompt_toolkit.layout import FormattedTextControl, HSplit, Layout, Window  # noqa: PLC0415
     from prompt_toolkit.output.vt100 import Vt100_Output  # noqa: PLC0415
     from prompt_toolkit.styles import Style  # noqa: PLC0415
 
-    checklist = Checklist(rows, set(checked))
     output = Vt100_Output.from_pty(sys.stdout)
     output.enable_cpr = False  # terminals that do not answer would be waited for
     painter = Painter(checklist, title, headings, spare)
@@ -159,28 +177,35 @@ class Painter:
 
         columns -= 1  # a line that fills the last column makes some terminals begin another
         checklist = self.checklist
-        keys = _folded_words(_KEYS, columns)
+        several = checklist.checked is not None
+        keys = _folded_words(_KEYS_OF_SEVERAL if several else _KEYS_OF_ONE, columns)
+        margin = _MARGIN if several else _MARGIN - 4
         room = max(1, min(_MOST_LINES, lines - 4 - len(keys)))
-        kept, widths = self._layout(columns - _MARGIN)
-        painted: Fragments = [("class:question", _cut(f"? {self.title}", columns)), ("", "\n")]
-        count = f"{len(checklist.checked):,} of {len(checklist.rows):,} chosen"
+        kept, widths = self._layout(columns - margin)
+        painted: Fragments = [("class:question", cut(f"? {self.title}", columns)), ("", "\n")]
+        count = (
+            f"  {len(checklist.checked):,} of {len(checklist.rows):,} chosen" if checklist.checked is not None else ""
+        )
         search = f"  / {checklist.query}_" if checklist.query else ""
-        painted += [("class:dim", _cut(f"  {count}", columns)), ("", _cut(search, columns - len(count) - 2))]
-        painted.append(("", "\n"))
+        if count or search:
+            painted += [("class:dim", cut(count, columns)), ("", cut(search, columns - len(count))), ("", "\n")]
         headings = _GAP.join(set_cell_size(self.headings[at], widths[at]) for at in kept)
-        painted += [("class:dim", " " * _MARGIN + headings.rstrip()), ("", "\n")]
+        if headings.strip():
+            painted += [("class:dim", " " * margin + headings.rstrip()), ("", "\n")]
         for at_line in checklist.window(room):
             row = checklist.shown[at_line]
-            here, taken = at_line == checklist.at, row in checklist.checked
-            text = _GAP.join(set_cell_size(_cut(checklist.rows[row][at], widths[at]), widths[at]) for at in kept)
+            here = at_line == checklist.at
+            text = _GAP.join(set_cell_size(cut(checklist.rows[row][at], widths[at]), widths[at]) for at in kept)
             painted.append(("class:at" if here else "", "> " if here else "  "))
-            painted.append(("class:chosen" if taken else "", "[x] " if taken else "[ ] "))
+            if checklist.checked is not None:
+                taken = row in checklist.checked
+                painted.append(("class:chosen" if taken else "", "[x] " if taken else "[ ] "))
             painted += [("class:at" if here else "", text.rstrip()), ("", "\n")]
         if not checklist.shown:
-            painted += [("", _cut("  Nothing fits; Backspace takes letters back.", columns)), ("", "\n")]
+            painted += [("", cut("  Nothing fits; Backspace takes letters back.", columns)), ("", "\n")]
         elif len(checklist.shown) > room:
             place = f"  {checklist.at + 1:,} of {len(checklist.shown):,}"
-            painted += [("class:dim", _cut(place, columns)), ("", "\n")]
+            painted += [("class:dim", cut(place, columns)), ("", "\n")]
         for line in keys:
             painted += [("class:dim", line), ("", "\n")]
         painted.pop()
@@ -211,7 +236,7 @@ def _size(output: Output) -> tuple[int, int]:
     return size.rows, size.columns
 
 
-def _cut(text: str, width: int) -> str:
+def cut(text: str, width: int) -> str:
     """`text` in at most so many columns, with a sign where something was cut off."""
     from rich.cells import cell_len, set_cell_size  # noqa: PLC0415
 
@@ -246,7 +271,7 @@ def _keys(checklist: Checklist) -> KeyBindings:
     bindings.add("c-a")(lambda _: checklist.toggle_all())
     bindings.add("backspace")(lambda _: checklist.search(checklist.query[:-1]))
     bindings.add("c-u")(lambda _: checklist.search(""))
-    bindings.add("enter")(lambda event: event.app.exit(result=checklist.checked))
+    bindings.add("enter")(partial(_leave, checklist))
     for key in ("c-c", "c-d"):
         bindings.add(key)(lambda event: event.app.exit(result=None))
 
@@ -259,6 +284,12 @@ def _keys(checklist: Checklist) -> KeyBindings:
         checklist.search(checklist.query + "".join(_letters(event.data)))
 
     return bindings
+
+
+def _leave(checklist: Checklist, event: Any) -> None:
+    taken = checklist.taken()
+    if taken is not None:
+        event.app.exit(result=taken)
 
 
 def _move(checklist: Checklist, step: int, _: object) -> None:
