@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ _KEYS_REFUSED = {
 # How sts begins where a request's date is five minutes away from its own.
 _OTHER_TIME = ("Signature expired: ", "Signature not yet current: ")
 _SKEW_ACCEPTED = 300.0
+# What our helper says of one role, where the session is fine (`daemon/broker.py`).
+_OURS = re.compile(r"account [0-9]{12}, role .{1,64}?: (?P<reason>.+?)\. (?P<remedy>[^.]+)")
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 _BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 _ENDPOINTS = ("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_SSO", "AWS_ENDPOINT_URL_SSO_OIDC", "AWS_ENDPOINT_URL")
@@ -211,6 +214,11 @@ class Causes:
             return self._no_access()
         if "credhelper login" in text or "log in" in text.lower():
             return LoginNeeded(text)
+        ours = _OURS.fullmatch(text)
+        if ours is not None:
+            return CredhelperError(
+                f"no credentials{self._for}: {ours['reason']}", _after(ours["reason"], ours["remedy"])
+            )
         return CredhelperError(f"the credential process{self._of} failed: {text or 'it said nothing'}")
 
     def _half_keys(self, missing: str, provider: str) -> CredhelperError:
@@ -302,6 +310,17 @@ class Causes:
 def _unset(environ: Mapping[str, str]) -> str:
     """What to do against keys in the environment."""
     return f"Unset {', '.join(name for name in _KEY_VARIABLES if name in environ)}"
+
+
+def _after(reason: str, remedy: str) -> str:
+    """What to do after what the background process met on its own way to AWS."""
+    if "sign-in page" in reason:
+        return "Log in to this network first (open any web page)"
+    if "cannot be reached" in reason:
+        return (
+            "Check the network; the background process uses the proxy and CA bundle of your last `credhelper login`"
+        )
+    return remedy
 
 
 def _leads_to(override: str | None, url: str) -> bool:

@@ -17,6 +17,8 @@ from credhelper.terminal import local_time
 
 # Sessions of these states go on without a person.
 _BY_ITSELF = {"active", "renewing", "offline"}
+# A token of theirs may have a date that lies ahead: AWS accepts it no more all the same.
+_OVER = {"expired", "logged_out"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,8 @@ class Standing:
     Attributes:
         name: of the session.
         state: as in the `status` document.
-        ends_at: when a person will have to log in again, in seconds since the epoch; None where nobody knows: AWS
-            does not tell when it ends what renews itself.
+        ends_at: when a person will have to log in again, in seconds since the epoch; None where nobody knows (AWS
+            does not tell when it ends what renews itself), and where that is now.
         sentence: for a person.
     """
 
@@ -58,15 +60,16 @@ def _judged(entry: Mapping[str, Any], session: Session, desk: Desk, *, running: 
 
     now = desk.clock.now()
     sentence = outlook(entry, now, running=running)
-    if entry["refreshable"] and entry["state"] in _BY_ITSELF:
+    state, ends_at, joint = str(entry["state"]), None, ""
+    if entry["refreshable"] and state in _BY_ITSELF:
         ends_at = _cap_at(session, desk, now)
-        if ends_at is not None and ends_at > now:
-            sentence = f"until {local_time(ends_at, now)} ({span(ends_at, now)}), {sentence}"
-    else:
+        joint = ", "
+    elif state not in _OVER:
         ends_at = None if entry["expires_at"] is None else moment_of(entry["expires_at"])
-        if ends_at is not None and ends_at > now:
-            sentence = f"until {local_time(ends_at, now)} ({span(ends_at, now)}); {sentence}"
-    return Standing(session.name, str(entry["state"]), ends_at, sentence)
+        joint = "; "
+    if ends_at is not None and ends_at > now:
+        sentence = f"until {local_time(ends_at, now)} ({span(ends_at, now)}){joint}{sentence}"
+    return Standing(session.name, state, ends_at, sentence)
 
 
 def _cap_at(session: Session, desk: Desk, now: float) -> float | None:

@@ -59,6 +59,13 @@ def serve(terminal: Terminal, script: str) -> None:
     terminal.config.write_text(f"{head}[profile dev]\nregion = eu-west-1\ncredential_process = {path}\n")
 
 
+def find_the_standin(terminal: Terminal) -> None:
+    """Let the daemon find it for what another client logged in to."""
+    url = terminal.standin.url
+    terminal.paths.settings.parent.mkdir(parents=True)
+    terminal.paths.settings.write_text(f'[sessions.corp]\noidc = "{url}"\nportal = "{url}"\n')
+
+
 def said(result: Result, code: int = 1) -> str:
     assert (result.code, result.out) == (code, "")
     first, *rest = result.err.splitlines()
@@ -80,9 +87,7 @@ def test_logged_out_while_the_daemon_runs(terminal: Terminal, daemon: Agent) -> 
 @pytest.mark.parametrize("managed", [True, False])
 @pytest.mark.parametrize("listed", [True, False])
 def test_a_role_that_is_not_assigned(terminal: Terminal, daemon: Agent, *, managed: bool, listed: bool) -> None:
-    terminal.paths.settings.parent.mkdir(parents=True)
-    url = terminal.standin.url
-    terminal.paths.settings.write_text(f'[sessions.corp]\noidc = "{url}"\nportal = "{url}"\n')
+    find_the_standin(terminal)
     terminal.seed()
     terminal.config.write_text(terminal.config.read_text().replace(ROLE, "Nobodys"))
     if managed:
@@ -242,6 +247,25 @@ def test_certificates(
 def test_tls_with_somebody_who_speaks_none(logged_in: Terminal) -> None:
     logged_in.patch.setenv("AWS_ENDPOINT_URL_STS", logged_in.standin.url.replace("http:", "https:"))
     assert "TLS fails" in said(logged_in.run("whoami", "dev"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "remedy"),
+    [
+        (Fault.drop(), "AWS cannot be reached: the connection was closed", "Check the network; the background"),
+        (Fault.captive_page(), "the network answers with a sign-in page of its own", "Log in to this network first"),
+        (Fault.error("InternalServerException"), "AWS has an internal error", "Try again"),
+    ],
+)
+def test_what_the_daemon_meets_on_its_way(
+    terminal: Terminal, daemon: Agent, fault: Fault, reason: str, remedy: str
+) -> None:
+    find_the_standin(terminal)
+    terminal.seed()
+    assert terminal.run("enable", "dev", "--yes").code == 0
+    daemon.call("reload")
+    terminal.standin.fault("GetRoleCredentials", fault)
+    assert said(terminal.run("whoami", "dev")).startswith(f"credhelper: no credentials for dev: {reason}\n  {remedy}")
 
 
 # --- the clock ------------------------------------------------------------------------------------------------------
