@@ -16,8 +16,8 @@ _STYLE = (
     "padding:1.5rem;background:var(--g);color:var(--t);font:1rem/1.5 system-ui,sans-serif}"
     "main{background:var(--c);border:1px solid var(--l);border-top:4px solid var(--a);"
     "border-radius:.6rem;padding:2rem}"
-    "h1{margin:0 0 .75rem;font-size:1.35rem;color:var(--a);text-wrap:balance}p{margin:.5rem 0 0;overflow-wrap:anywhere}"
-    "p+p{color:var(--s)}"
+    "h1{margin:0 0 .75rem;font-size:1.35rem;color:var(--a);text-wrap:balance}"
+    "p{margin:.5rem 0 0;overflow-wrap:anywhere}p+p{color:var(--s)}"
 )
 # A dot in the tab, and no request for /favicon.ico, which nobody answers any more.
 _ICON = (
