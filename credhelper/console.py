@@ -113,9 +113,9 @@ def is_region(text: str) -> bool:
 
 
 def guess(service: str) -> str | None:
-    """The known service that `service`, which is not among them, may have been meant to be."""
+    """The known service that `service`, which is not among them, may have been meant to be; a path is meant as it is."""
     name = service.lower()
-    if name in SERVICES or any(path.startswith(f"{name}/") for path in SERVICES.values()):
+    if "/" in name or name in SERVICES or any(path.startswith(f"{name}/") for path in SERVICES.values()):
         return None
     near = nearest(name, SERVICES)
     return near[0] if near else None

@@ -53,7 +53,12 @@ def command(profile: str | None, *, service: str | None, region: str | None, onl
     if only_print:
         click.echo(link)
         return EXIT_OK
-    return _open(link, chosen, session, known.browsers.get(session.name), loopback=loopback)
+    if loopback:
+        # The page would be somebody else's portal, of the same name.
+        tell(f"The Identity Center of {printable(session.name)} is on this machine, which has no console. The link:")
+        click.echo(link)
+        return EXIT_OK
+    return _open(link, chosen, session, known.browsers.get(session.name))
 
 
 def profile_for(
@@ -124,13 +129,13 @@ def _region(asked: str | None, profile: Profile, session: Session, environ: Mapp
 
 
 def _is_loopback(session: Session, known: Settings, environ: Mapping[str, str]) -> bool:
-    """Whether the Identity Center in use is on this machine, so that its pages may be."""
+    """Whether the Identity Center in use is on this machine: a stand-in's, as in the demo."""
     theirs, named = endpoints_from_environment(environ), known.endpoints.get(session.name, Endpoints())
     return is_loopback(theirs.portal or named.portal or "")
 
 
-def _open(link: str, profile: Profile, session: Session, own: str | None, *, loopback: bool) -> int:
-    if browser.open_page(link, os.environ, loopback=loopback, own=own):
+def _open(link: str, profile: Profile, session: Session, own: str | None) -> int:
+    if browser.open_page(link, os.environ, own=own):
         where = f"account {profile.account_id}, role {profile.role_name}"
         click.echo(f"Opening the console in the browser: {printable(where)}.")
         return EXIT_OK

@@ -19,7 +19,9 @@ HOME = "https%3A%2F%2Feu-west-1.console.aws.amazon.com%2Fconsole%2Fhome%3Fregion
 
 @pytest.fixture
 def seen(terminal: Terminal) -> Path:
-    """A browser that only writes down what it was given; nobody is asked to go anywhere."""
+    """A browser that only writes down what it was given; and the Identity Center is AWS's, as far as one can see."""
+    for name in terminal.standin.environment:
+        terminal.patch.delenv(name)
     path = terminal.paths.home / "seen"
     terminal.patch.setenv("BROWSER", str(recorder(terminal.paths.home / "recorder", path)))
     return path
@@ -137,6 +139,17 @@ def test_the_sessions_own_browser_is_missing(terminal: Terminal, seen: Path) -> 
     assert not seen.exists()
 
 
+def test_a_stand_ins_console_is_not_opened(terminal: Terminal, seen: Path) -> None:
+    """Somebody else's portal may have the name that a demo made up."""
+    for name, value in terminal.standin.environment.items():
+        terminal.patch.setenv(name, value)
+    result = terminal.run("console", "dev")
+    assert (result.code, result.out) == (0, f"{LINK}&destination={HOME}\n")
+    assert "The Identity Center of corp is on this machine" in result.err
+    assert not seen.exists()
+
+
+@pytest.mark.usefixtures("seen")
 def test_where_there_is_no_browser_the_link_is_shown(terminal: Terminal) -> None:
     for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
         terminal.patch.delenv(name, raising=False)
