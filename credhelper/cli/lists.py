@@ -7,7 +7,7 @@ thousands of lines answer at once; and what takes all takes those that the searc
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 _GAP = "  "
 # Columns before a line's text: the pointer and the mark.
 _MARGIN = 6
-# A cell is not cut below so many columns while another is longer.
-_LEAST = 10
 _KEYS_OF_SEVERAL = ("type to search", "Space: take or leave", "Ctrl-A: all shown", "Enter: go on")
 _KEYS_OF_ONE = ("type to search", "Enter: take it")
 _MOST_LINES = 16
+# Where there is room for fewer than so many, the keys are not explained.
+_LEAST_LINES = 3
 _STYLE = [("question", "bold"), ("chosen", "fg:ansigreen"), ("at", "bold"), ("dim", "fg:ansibrightblack")]
 
 Fragments = list[tuple[str, str]]
@@ -168,8 +168,8 @@ class Painter:
     def __post_init__(self) -> None:
         from rich.cells import cell_len  # noqa: PLC0415
 
-        columns = zip(self.headings, zip(*self.checklist.rows, strict=True), strict=True)
-        self._widths = [max(cell_len(heading), *map(cell_len, cells)) for heading, cells in columns]
+        table = [tuple(self.headings), *self.checklist.rows]
+        self._widths = [max(map(cell_len, cells)) for cells in zip(*table, strict=True)]
 
     def paint(self, lines: int, columns: int) -> Fragments:
         """At most `lines` lines, none wider than `columns`."""
@@ -178,38 +178,44 @@ class Painter:
         columns -= 1  # a line that fills the last column makes some terminals begin another
         checklist = self.checklist
         several = checklist.checked is not None
-        keys = _folded_words(_KEYS_OF_SEVERAL if several else _KEYS_OF_ONE, columns)
         margin = _MARGIN if several else _MARGIN - 4
-        room = max(1, min(_MOST_LINES, lines - 4 - len(keys)))
         kept, widths = self._layout(columns - margin)
-        painted: Fragments = [("class:question", cut(f"? {self.title}", columns)), ("", "\n")]
-        count = (
-            f"  {len(checklist.checked):,} of {len(checklist.rows):,} chosen" if checklist.checked is not None else ""
-        )
+        head: list[Fragments] = [[("class:question", cut(f"? {self.title}", columns))]]
+        count = "" if checklist.checked is None else f"  {len(checklist.checked):,} of {len(checklist.rows):,} chosen"
         search = f"  / {checklist.query}_" if checklist.query else ""
         if count or search:
-            painted += [("class:dim", cut(count, columns)), ("", cut(search, columns - len(count))), ("", "\n")]
+            head.append([("class:dim", cut(count, columns)), ("", cut(search, columns - len(count)))])
         headings = _GAP.join(set_cell_size(self.headings[at], widths[at]) for at in kept)
         if headings.strip():
-            painted += [("class:dim", " " * margin + headings.rstrip()), ("", "\n")]
-        for at_line in checklist.window(room):
-            row = checklist.shown[at_line]
-            here = at_line == checklist.at
-            text = _GAP.join(set_cell_size(cut(checklist.rows[row][at], widths[at]), widths[at]) for at in kept)
-            painted.append(("class:at" if here else "", "> " if here else "  "))
-            if checklist.checked is not None:
-                taken = row in checklist.checked
-                painted.append(("class:chosen" if taken else "", "[x] " if taken else "[ ] "))
-            painted += [("class:at" if here else "", text.rstrip()), ("", "\n")]
+            head.append([("class:dim", cut(" " * margin + headings.rstrip(), columns))])
+        keys = _folded_words(_KEYS_OF_SEVERAL if several else _KEYS_OF_ONE, columns)
+        room = lines - 2 - len(head) - len(keys)  # one line below, and one for the place in a long list
+        if room < _LEAST_LINES:
+            keys = []
+            room = max(1, lines - 2 - len(head))
+        room = min(room, _MOST_LINES)
+        body = [self._line(place, kept, widths) for place in checklist.window(room)]
         if not checklist.shown:
-            painted += [("", cut("  Nothing fits; Backspace takes letters back.", columns)), ("", "\n")]
+            body = [[("", cut("  Nothing fits; Backspace takes letters back.", columns))]]
         elif len(checklist.shown) > room:
-            place = f"  {checklist.at + 1:,} of {len(checklist.shown):,}"
-            painted += [("class:dim", cut(place, columns)), ("", "\n")]
-        for line in keys:
-            painted += [("class:dim", line), ("", "\n")]
-        painted.pop()
-        return painted
+            body.append([("class:dim", cut(f"  {checklist.at + 1:,} of {len(checklist.shown):,}", columns))])
+        painted: Fragments = []
+        for line in [*head, *body, *([("class:dim", key)] for key in keys)]:
+            painted += [*line, ("", "\n")]
+        return painted[:-1]
+
+    def _line(self, place: int, kept: Sequence[int], widths: Mapping[int, int]) -> Fragments:
+        from rich.cells import set_cell_size  # noqa: PLC0415
+
+        checklist = self.checklist
+        row, here = checklist.shown[place], place == checklist.at
+        line: Fragments = [("class:at" if here else "", "> " if here else "  ")]
+        if checklist.checked is not None:
+            taken = row in checklist.checked
+            line.append(("class:chosen" if taken else "", "[x] " if taken else "[ ] "))
+        cells = (set_cell_size(cut(checklist.rows[row][at], widths[at]), widths[at]) for at in kept)
+        line.append(("class:at" if here else "", _GAP.join(cells).rstrip()))
+        return line
 
     def _layout(self, room: int) -> tuple[list[int], dict[int, int]]:
         """Which columns are kept, and how wide each is."""
@@ -225,7 +231,7 @@ class Painter:
                 kept.remove(at)
         while excess() > 0:
             widest = max(kept, key=lambda at: widths[at])
-            if widths[widest] <= _LEAST:
+            if widths[widest] <= 1:
                 break
             widths[widest] -= 1
         return kept, widths
@@ -252,7 +258,7 @@ def _folded_words(parts: Sequence[str], columns: int) -> list[str]:
         if lines and len(lines[-1]) + len(part) + 2 <= columns:
             lines[-1] += f", {part}"
         else:
-            lines.append(f"  {part}")
+            lines.append(cut(f"  {part}", columns))
     return lines
 
 
