@@ -113,7 +113,7 @@ def is_region(text: str) -> bool:
 
 
 def guess(service: str) -> str | None:
-    """The known service that `service`, which is not among them, may have been meant to be; a path is meant as it is."""
+    """The known service that `service`, which is none of them and no path, may have been meant to be."""
     name = service.lower()
     if "/" in name or name in SERVICES or any(path.startswith(f"{name}/") for path in SERVICES.values()):
         return None

@@ -190,6 +190,7 @@ def test_what_is_no_region(text: str) -> None:
         ("dynamodbv2", None),
         ("states", None),
         ("qqqq", None),
+        ("ec2/hom", None),
     ],
 )
 def test_what_a_service_may_have_been_meant_to_be(typed: str, meant: str | None) -> None:

@@ -21,6 +21,7 @@ from credhelper.model import Endpoints, Profile, Session
 from credhelper.names import command_for
 from credhelper.paths import Paths, chosen_profile
 from credhelper.settings import Settings
+from credhelper.surroundings import look
 from credhelper.terminal import printable
 
 # As the AWS CLI and the SDKs read them; boto3 knows the second alone.
@@ -140,7 +141,8 @@ def _open(link: str, profile: Profile, session: Session, own: str | None) -> int
         click.echo(f"Opening the console in the browser: {printable(where)}.")
         return EXIT_OK
     if own is None:
-        tell("No browser can be opened here. The link, for one elsewhere:")
+        place = look(os.environ).place
+        tell(f"No browser can be opened {f'in {place}' if place else 'here'}. The link, for one elsewhere:")
     else:
         complain(f"the browser that the settings name for {session.name} cannot be started: {own}")
         tell("  Correct `browser` there. The link:")

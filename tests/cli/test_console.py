@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pexpect
@@ -153,11 +152,11 @@ def test_a_stand_ins_console_is_not_opened(terminal: Terminal, seen: Path) -> No
 def test_where_there_is_no_browser_the_link_is_shown(terminal: Terminal) -> None:
     for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
         terminal.patch.delenv(name, raising=False)
-    if sys.platform == "darwin":
-        terminal.patch.setenv("SSH_TTY", "/dev/ttys000")
+    terminal.patch.setenv("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22")
+    terminal.patch.setenv("DISPLAY", ":9")  # forwarded; no browser is drawn through that
     result = terminal.run("console", "dev")
     assert (result.code, result.out) == (0, f"{LINK}&destination={HOME}\n")
-    assert "No browser can be opened here" in result.err
+    assert "No browser can be opened in an SSH session. The link" in result.err
 
 
 def test_an_unknown_service_is_opened_and_a_near_one_named(terminal: Terminal) -> None:
