@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import re
 import time
 from typing import Any
@@ -12,8 +13,8 @@ import pytest
 from botocore.credentials import Credentials, RefreshableCredentials
 
 from credhelper.agent import Agent
-from credhelper.aws import directory
 from credhelper.cli.desk import Desk
+from credhelper.cli.discovery import discover
 from credhelper.cli.identity import Identity, Keys, _keys
 from credhelper.cli.standing import standing_of
 from credhelper.cli.whoami import Report
@@ -47,27 +48,24 @@ def settle(terminal: Terminal, more: str = "") -> None:
     terminal.paths.settings.write_text(f'[sessions.corp]\noidc = "{url}"\nportal = "{url}"\n{more}')
 
 
-def name_account(terminal: Terminal, name: str) -> None:
-    known = directory.KnownAccount(ACCOUNT, name, "a@example.com", ("AWSReadOnlyAccess",))
-    data = directory.encode(directory.Directory((known,), complete=True, listed_at=time.time()))
-    directory.write_directory(terminal.paths, terminal.session, data, complete=True)
-
-
 @pytest.mark.parametrize("managed", [True, False])
 def test_all_at_a_glance(terminal: Terminal, daemon: Agent, *, managed: bool) -> None:
     settle(terminal)
     terminal.seed()
-    name_account(terminal, "Sand box")
     if managed:
         assert terminal.run("enable", "dev", "--yes").code == 0
     daemon.call("reload")
+    assert lines(terminal, "dev")["account"].strip() == ACCOUNT  # nobody has told its name
+    known = discover(Desk.of(terminal.paths, os.environ), terminal.session, lambda _: None)
+    name = next(account.name for account in known.accounts if account.account_id == ACCOUNT)
+    assert name
     seen = lines(terminal, "dev")
     assert list(seen) == ["profile", "account", "role", "person", "until", "session", "arn"]
-    assert seen["account"].strip() == "100000000001 (Sand box)"
+    assert seen["account"].strip() == f"{ACCOUNT} ({name})"
     assert "min left)" in seen["until"]
     assert seen["session"].strip().startswith("corp, renews itself in ")
     found = document(terminal, "dev")
-    assert found["account_name"] == "Sand box"
+    assert found["account_name"] == name
     assert found["source"] == ("custom-process" if managed else "sso")
     assert (found["session"], found["session_state"], found["session_ends_at"]) == ("corp", "active", None)
     assert 3000 < moment_of(found["expires_at"]) - time.time() <= 3600
