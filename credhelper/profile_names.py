@@ -26,7 +26,7 @@ MOST = 100
 
 _LITERAL = re.compile(r"[A-Za-z0-9._@+:/-]+")
 _PART = re.compile(r"(?P<field>\{(?P<inner>[^{}]*)\})|(?P<text>[^{}]+)")
-_UNUSUAL = re.compile(r"[^A-Za-z0-9._@+-]+")
+_UNUSUAL = re.compile(r"[^A-Za-z0-9._@+]+")  # dashes too, so that `a - b` has one
 _NOT_IN_SLUG = re.compile(r"[^a-z0-9]+")
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 # Letters that Unicode does not take apart.
