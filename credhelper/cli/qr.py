@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 # Rows of modules around the code that stay light. The standard asks for four; phones make do with two.
 _QUIET, _LEAST_QUIET = 4, 2
 # Of the 256 colours that every terminal knows, those that no theme changes: macOS's own terminal takes exact ones for
-# something else.
-_BLACK_ON_WHITE, _END = "\x1b[38;5;16;48;5;231m", "\x1b[0m"
-_WHITE, _BLACK = "\x1b[48;5;231m", "\x1b[48;5;16m"
-_MARKS = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
+# something else. What is all dark is a coloured blank, too: where lines stand apart, no block fills the space between
+# them, and the ground of a cell does.
+_WHITE, _BLACK, _HALF, _END = "\x1b[48;5;231m", "\x1b[48;5;16m", "\x1b[38;5;16;48;5;231m", "\x1b[0m"
+_MARKS = {(0, 0): (_WHITE, " "), (1, 0): (_HALF, "▀"), (0, 1): (_HALF, "▄"), (1, 1): (_BLACK, " ")}
 
 _Matrix = list[list[int]]
 
@@ -35,7 +37,7 @@ def drawing(text: str, columns: int, rows: int, encoding: str = "utf-8") -> list
 
 def _has_blocks(encoding: str) -> bool:
     try:
-        "".join(_MARKS.values()).encode(encoding)
+        "▀▄".encode(encoding)
     except (UnicodeEncodeError, LookupError):
         return False
     return True
@@ -45,13 +47,18 @@ def _in_blocks(matrix: _Matrix) -> list[str]:
     """Two modules in each character, one above the other."""
     if len(matrix) % 2:
         matrix = [*matrix, [0] * len(matrix[0])]
-    lines = (
-        "".join(_MARKS[top, bottom] for top, bottom in zip(upper, lower, strict=True))
+    return [
+        _line([_MARKS[top, bottom] for top, bottom in zip(upper, lower, strict=True)])
         for upper, lower in zip(matrix[::2], matrix[1::2], strict=True)
-    )
-    return [f"{_BLACK_ON_WHITE}{line}{_END}" for line in lines]
+    ]
 
 
 def _in_colours(matrix: _Matrix) -> list[str]:
     """Each module as two coloured blanks."""
-    return ["".join((_BLACK if module else _WHITE) + "  " for module in row) + _END for row in matrix]
+    return [_line([(_BLACK if module else _WHITE, "  ") for module in row]) for row in matrix]
+
+
+def _line(cells: list[tuple[str, str]]) -> str:
+    """The cells, a colour and a text each, with one escape sequence for all neighbours of one colour."""
+    parts = [colour + "".join(text for _, text in run) for colour, run in groupby(cells, lambda cell: cell[0])]
+    return "".join(parts) + _END

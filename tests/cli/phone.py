@@ -9,27 +9,28 @@ import zxingcpp
 
 # A cell of the screen in points, as most fonts have it.
 _WIDE, _HIGH = 8, 16
-_HALVES = {" ": (0, 0), "█": (1, 1), "▀": (1, 0), "▄": (0, 1)}
+_HALVES = {" ": (0, 0), "▀": (1, 0), "▄": (0, 1)}
 _NAMES = {"black": 0, "white": 229}
 
 
-def look_at(screen: pyte.Screen, *, ink: int, ground: int) -> list[str]:
+def look_at(screen: pyte.Screen, *, ink: int, ground: int, leading: int = 0) -> list[str]:
     """What the QR codes say that are seen on the screen whole.
 
     Args:
         ink: the grey of the terminal's letters, 0 (black) to 255.
         ground: and that of its ground.
+        leading: points between one line's letters and the next one's; they have the ground of their cell.
     """
-    lines = [_points(screen, row, ink, ground) for row in range(screen.lines)]
+    lines = [_points(screen, row, ink, ground, leading) for row in range(screen.lines)]
     picture = b"".join(line for cell in lines for line in cell)
-    view = memoryview(picture).cast("B", shape=[screen.lines * _HIGH, screen.columns * _WIDE])
+    view = memoryview(picture).cast("B", shape=[screen.lines * (_HIGH + leading), screen.columns * _WIDE])
     # Some phones read white on black as well; here it must not be needed.
     return [found.text for found in zxingcpp.read_barcodes(view, try_invert=False)]
 
 
-def _points(screen: pyte.Screen, row: int, ink: int, ground: int) -> list[bytes]:
+def _points(screen: pyte.Screen, row: int, ink: int, ground: int, leading: int) -> list[bytes]:
     """One row of the screen, as lines of points."""
-    lines = [bytearray() for _ in range(_HIGH)]
+    lines = [bytearray() for _ in range(_HIGH + leading)]
     for column in range(screen.columns):
         cell = screen.buffer[row][column]
         front, back = _grey(cell.fg, ink), _grey(cell.bg, ground)

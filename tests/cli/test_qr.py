@@ -42,6 +42,14 @@ def test_a_phone_reads_it_on_any_ground(text: str, ground: str) -> None:
     assert look_at(shown(lines, 80, 24), ink=ink, ground=back) == [text]
 
 
+@pytest.mark.parametrize("text", [PORTAL, GOVCLOUD, DUAL_STACK])
+@pytest.mark.parametrize("leading", [1, 3, 5])
+def test_a_phone_reads_it_where_lines_stand_apart(text: str, leading: int) -> None:
+    lines = drawing(text, 80, 22)
+    assert lines is not None
+    assert look_at(shown(lines, 80, 24), ink=204, ground=0, leading=leading) == [text]
+
+
 @pytest.mark.parametrize("ground", ["dark", "light"])
 def test_a_terminal_without_block_characters(ground: str) -> None:
     ink, back = GROUNDS[ground]
@@ -53,13 +61,21 @@ def test_a_terminal_without_block_characters(ground: str) -> None:
     assert drawing(PORTAL, 80, 22, "no such encoding") is None
 
 
+def margin_of(rows: list[list[pyte.screens.Char]]) -> int:
+    """The light cells before the first that is not all light."""
+    return min(
+        next((x for x, cell in enumerate(row) if cell.bg == "000000" or cell.data in "▀▄"), len(row)) for row in rows
+    )
+
+
 def test_the_wide_margin_goes_first() -> None:
     def margin(columns: int, rows: int) -> int:
         lines = drawing(PORTAL, columns, rows)
         assert lines is not None
-        plain = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines]
-        assert {len(line) for line in plain} == {len(plain[0])}
-        return min(len(line) - len(line.lstrip()) for line in plain)
+        screen = shown(lines, 100, 50)
+        rows_of_it = [[screen.buffer[y][x] for x in range(100)] for y in range(len(lines))]
+        assert {sum(cell.bg != "default" for cell in row) for row in rows_of_it} == {margin_of(rows_of_it) * 2 + 33}
+        return margin_of(rows_of_it)
 
     assert margin(80, 40) == 4
     assert margin(80, 20) == 2  # as high as its window leaves it
@@ -106,6 +122,34 @@ class TestLogin:
             child.close()
         assert child.exitstatus == 0
 
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            ({"SSH_CONNECTION": "203.0.113.1 50000 203.0.113.2 22", "DISPLAY": "localhost:10.0"}, "an SSH session"),
+            ({"C9_PID": "2781", "C9_PROJECT": "work"}, "AWS Cloud9"),
+            ({"container": "podman"}, "a container"),
+        ],
+    )
+    def test_where_no_browser_opens_it_comes_by_itself(
+        self, terminal: Terminal, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], reason: str
+    ) -> None:
+        monkeypatch.delenv("BROWSER")
+        screen = pyte.Screen(160, 50)
+        child = spawn(160, 50, "login", **changes)
+        try:
+            child.expect(r"\d+:\d\d left")
+            pyte.Stream(screen).feed(f"{child.before}{child.after}")
+            text = "\n".join(screen.display)
+            assert f"with a device code, because this is {reason}, from which no browser can be opened." in text
+            (address,) = look_at(screen, ink=204, ground=0)
+            visit(address)
+            child.expect("Logged in to corp")
+            child.expect(pexpect.EOF)
+        finally:
+            child.close()
+        assert child.exitstatus == 0
+        assert terminal.cache.read("corp") is not None
+
     @pytest.mark.parametrize(("columns", "rows", "changes"), [(30, 24, {}), (80, 12, {}), (80, 24, {"TERM": "dumb"})])
     def test_where_none_is_drawn_none_is_spoken_of(
         self, terminal: Terminal, columns: int, rows: int, changes: dict[str, str]
@@ -126,10 +170,10 @@ class TestLogin:
         assert child.exitstatus == 0
 
 
-def spawn(columns: int, rows: int, **changes: str) -> pexpect.spawn[str]:
+def spawn(columns: int, rows: int, *arguments: str, **changes: str) -> pexpect.spawn[str]:
     return pexpect.spawn(
         COMMAND[0],
-        [*COMMAND[1:], "login", "--device", "--no-browser"],
+        [*COMMAND[1:], *(arguments or ("login", "--device", "--no-browser"))],
         env={**environment(), "TERM": "xterm-256color", **changes},
         encoding="utf-8",
         dimensions=(rows, columns),
