@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from credhelper.cli import complain, group, no_core_dumps, tell
-from credhelper.cli.doctor_view import show, summary
+from credhelper.cli.doctor_view import show, show_finding, show_text, summary
 from credhelper.doctor.examination import THEMES, Theme, examine
 from credhelper.doctor.remarks import Finding
 from credhelper.doctor.scene import Scene
@@ -30,7 +30,7 @@ _SLOW = "Network"
 @click.command("doctor")
 @click.option("--fix", is_flag=True, help="Mend what can be mended safely, one thing after the other.")
 @click.option("--yes", is_flag=True, help="With --fix: do not ask.")
-@click.option("--verbose", "-v", is_flag=True, help="Tell all that was looked at, too.")
+@click.option("--verbose", is_flag=True, help="Tell all that was looked at, too.")
 @click.option("--json", "as_json", is_flag=True, help="For programs; see the documentation for the schema.")
 def command(*, fix: bool, yes: bool, verbose: bool, as_json: bool) -> int:
     """Look for everything that goes wrong in practice.
@@ -59,13 +59,13 @@ def command(*, fix: bool, yes: bool, verbose: bool, as_json: bool) -> int:
         click.echo(json.dumps(_document(themes, mended), indent=2))
     elif not fix:
         show(themes, verbose=verbose)
-        click.echo(summary(themes))
+        show_text(summary(themes))
     elif mended:
         click.echo("\nAfter that:")
         show(themes, verbose=False, only_findings=True)
-        click.echo(summary(themes, mended=len(mended)))
+        show_text(summary(themes, mended=len(mended)))
     else:
-        click.echo(summary(themes, mended=0))
+        show_text(summary(themes, mended=0))
     return EXIT_FAILURE if any(finding.kind == "problem" for finding in _findings(themes)) else EXIT_OK
 
 
@@ -87,8 +87,9 @@ def _mend(themes: Sequence[Theme], *, yes: bool) -> list[tuple[Finding, str]]:
         if not mend.can_be_done or key in done:
             continue
         asks = bool(mend.verb) and mend.verb[0] in _ASKING
-        click.echo(f"\nTo be mended: {printable(finding.text)}")
-        if not yes and not asks and not click.confirm(f"Run: {printable(mend.command or 'it')}?", default=True):
+        click.echo()
+        show_finding(finding)
+        if not yes and not asks and not click.confirm("Mend it?", default=True):
             continue
         done.add(key)
         try:

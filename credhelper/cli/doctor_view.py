@@ -13,6 +13,8 @@ from credhelper.terminal import counted, printable, width
 
 _COLOURS = {"well": "green", "problem": "red", "hint": "yellow"}
 _SIGNS = {"well": "✓", "problem": "✗", "hint": "!"}
+# That many of what is well are told in a theme's one line.
+_WELLS = 3
 _ASCII = {"well": "+", "problem": "x", "hint": "!"}
 
 
@@ -30,6 +32,21 @@ def show(themes: Sequence[Theme], *, verbose: bool, only_findings: bool = False)
         if theme.findings or not only_findings:
             for line in _lines(theme, columns, signs, verbose=verbose):
                 console.print(line, soft_wrap=True)
+
+
+def show_finding(finding: Finding) -> None:
+    """Print what is wrong and what mends it, without the cause."""
+    columns = width()
+    console = Console(width=columns, highlight=False)
+    for line in _finding(finding, _SIGNS if _can_show(console.encoding) else _ASCII, columns, with_cause=False):
+        console.print(line, soft_wrap=True)
+
+
+def show_text(text: str) -> None:
+    """Print a sentence."""
+    columns = width()
+    for line in _wrapped(Text(text), 0, columns):
+        Console(width=columns, highlight=False).print(line, soft_wrap=True)
 
 
 def summary(themes: Sequence[Theme], mended: int | None = None) -> str:
@@ -58,8 +75,9 @@ def _lines(theme: Theme, columns: int | None, signs: dict[str, str], *, verbose:
     kinds = {finding.kind for finding in theme.findings}
     kind = "problem" if "problem" in kinds else "hint" if kinds else "well"
     if not theme.findings and not verbose:
-        first = theme.wells[0].text if theme.wells else "nothing amiss"
-        yield from _entry(signs, kind, f"{theme.title}: {first}", 0, columns)
+        said = "; ".join(well.text for well in theme.wells[:_WELLS]) or "nothing amiss"
+        more = len(theme.wells) - _WELLS
+        yield from _entry(signs, kind, f"{theme.title}: {said}{f'; and {more} more' if more > 0 else ''}", 0, columns)
         return
     yield Text.assemble((signs[kind], _COLOURS[kind]), " ", (theme.title, "bold"))
     if verbose:
@@ -71,9 +89,12 @@ def _lines(theme: Theme, columns: int | None, signs: dict[str, str], *, verbose:
         yield from _finding(finding, signs, columns)
 
 
-def _finding(finding: Finding, signs: dict[str, str], columns: int | None) -> Iterator[Text]:
+def _finding(
+    finding: Finding, signs: dict[str, str], columns: int | None, *, with_cause: bool = True
+) -> Iterator[Text]:
     yield from _entry(signs, finding.kind, f"{finding.text}.", 2, columns)
-    yield from _wrapped(Text(f"{printable(finding.cause)}.", "dim"), 4, columns)
+    if with_cause:
+        yield from _wrapped(Text(f"{printable(finding.cause)}.", "dim"), 4, columns)
     mend = finding.mend
     if mend.words:
         yield from _wrapped(Text(f"{printable(mend.words)}{':' if mend.command else '.'}"), 4, columns)
@@ -90,12 +111,12 @@ def _entry(signs: dict[str, str], kind: str, text: str, indent: int, columns: in
 
 
 def _wrapped(text: Text, indent: int, columns: int | None) -> Iterator[Text]:
-    """Indented lines within the columns, broken between words; a longer word is left to the terminal."""
+    """Indented lines within the columns, broken between words; a longer word anywhere."""
     if columns is None:
         yield Text(" " * indent).append_text(text)
         return
     room = max(columns - indent, 16)
-    for line in text.wrap(Console(width=room), room, overflow="ignore"):
+    for line in text.wrap(Console(width=room), room, overflow="fold"):
         line.rstrip()
         yield Text(" " * indent).append_text(line)
 

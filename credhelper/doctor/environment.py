@@ -27,6 +27,7 @@ def access_keys(scene: Scene) -> Iterator[Remark]:
     """Access keys in the environment, which most programs prefer to `AWS_PROFILE`."""
     found = [name for name in _KEYS if scene.environ.get(name)]
     if not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} & set(found):
+        yield Well("no access keys in it")
         return
     profile = chosen_profile(scene.environ)
     yield Finding(
@@ -139,8 +140,8 @@ def unset(scene: Scene, names: Sequence[str]) -> str:
 
 def shell_name(scene: Scene) -> str | None:
     """The person's shell, as `shell_files.SHELLS` has it; None for another one."""
-    name = scene.environ.get("CREDHELPER_IN") or Path(scene.environ.get("SHELL", "")).name
-    if scene.interactive and not scene.environ.get("CREDHELPER_IN"):
+    name = scene.environ.get("_CREDHELPER_IN") or Path(scene.environ.get("SHELL", "")).name
+    if scene.interactive and not scene.environ.get("_CREDHELPER_IN"):
         name = _parent_shell() or name
     return {"bash": "bash", "zsh": "zsh", "fish": "fish", "pwsh": "powershell", "powershell": "powershell"}.get(name)
 
@@ -159,7 +160,7 @@ def _parent_shell() -> str | None:
 def _export(scene: Scene, name: str) -> str:
     from credhelper.names import command_for  # noqa: PLC0415
 
-    return command_for("use", name) if scene.environ.get("CREDHELPER_IN") else f"export AWS_PROFILE={name}"
+    return command_for("use", name) if scene.environ.get("_CREDHELPER_IN") else f"export AWS_PROFILE={name}"
 
 
 def _where(scene: Scene, name: str) -> str:

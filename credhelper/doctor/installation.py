@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from credhelper import __version__, resources, shell_files
+from credhelper.aws.config.apply import plan_enable
 from credhelper.aws.config.helper_line import parse_helper_line
 from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
 from credhelper.doctor.scene import Scene
@@ -129,12 +130,19 @@ def helper_lines(scene: Scene) -> Iterator[Remark]:
         if line is not None and not os.access(line.helper, os.X_OK) and Path(line.helper) != scene.paths.helper:
             lost.setdefault(line.helper, []).append(profile.name)
     for path, names in lost.items():
-        yield Finding(
-            "helper-path",
-            f"{listed(names)} {_name(names)} a helper that is not there: {path}",
-            "The home folder has moved, or another system that shares this config wrote the line",
-            Mend(command_for("enable", *names), verb=verb("enable", names)),
+        ours = set(plan_enable(scene.paths, scene.environ, names).edit.changed)
+        by_hand = Mend(
+            f"${{EDITOR:-vi}} {scene.word(scene.config_path)}",
+            f"The line was written by hand, so nobody changes it for you; let it name {scene.paths.helper}",
         )
+        for found in ([name for name in names if name in ours], [name for name in names if name not in ours]):
+            if found:
+                yield Finding(
+                    "helper-path",
+                    f"{listed(found)} {_name(found)} a helper that is not there: {path}",
+                    "The home folder has moved, or another system that shares this config wrote the line",
+                    Mend(command_for("enable", *found), verb=verb("enable", found)) if found[0] in ours else by_hand,
+                )
 
 
 def listed(names: Sequence[str]) -> str:

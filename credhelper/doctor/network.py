@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from credhelper import settings
 from credhelper.aws.identity_center import IdentityCenter, Registration
@@ -220,12 +219,12 @@ def _unreached(scene: Scene, failed: Sequence[Question], *, everything: bool) ->
         hosts = listed(list(dict.fromkeys(question.host for question in questions)))
         details = "; ".join(dict.fromkeys(question.detail for question in questions if question.detail))
         way = _way(scene, questions[0])
-        where = f"host={urlsplit('//' + questions[0].host).hostname}"
         if kind == "certificate":
             yield Finding(
                 "tls-untrusted",
                 f"the certificate of {hosts} is not trusted{way}",
-                "A proxy of your company looks into TLS with a certificate of its own, or somebody else answers",
+                "A company's proxy looks into TLS with a certificate of its own, or somebody else answers, or a "
+                f"clock is far off. The clock here says {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}",
                 Mend(
                     "AWS_CA_BUNDLE=/path/to/company.pem credhelper daemon start",
                     f"Name your company's CA bundle so, or as ca_bundle under [network] in "
@@ -267,11 +266,11 @@ def _unreached(scene: Scene, failed: Sequence[Question], *, everything: bool) ->
                 f"AWS cannot be reached{way}" if everything else f"{hosts} cannot be reached{way}",
                 (f"{hosts}: {details}" if everything else f"{details[:1].upper()}{details[1:]}; other hosts answer")
                 + ". What is in the daemon's memory is served meanwhile",
-                Mend(_try_command(where, questions[0]), "Check the network, the VPN, the firewall; then try"),
+                Mend(_try_command(questions[0]), "Check the network, the VPN, the firewall; then try"),
             )
 
 
-def _try_command(_: str, question: Question) -> str:
+def _try_command(question: Question) -> str:
     url = question.endpoints.oidc if question.service == "sso-oidc" else question.endpoints.portal
     return f"curl -sS -o /dev/null {'http' if url and url.startswith('http:') else 'https'}://{question.host}"
 

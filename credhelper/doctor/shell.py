@@ -32,7 +32,7 @@ def hook(scene: Scene) -> Iterator[Remark]:
             )
             return
         blocks += [(path, block.edited) for block in found]
-    loaded = scene.environ.get("CREDHELPER_IN") == shell
+    loaded = scene.environ.get("_CREDHELPER_IN") == shell
     install = Mend(f"credhelper hook {shell} --install", verb=("hook", shell, "--install"))
     if not blocks:
         if loaded:
