@@ -24,6 +24,8 @@ if [[ $__credhelper_command != /* || ! -x $__credhelper_command ]]; then __credh
 credhelper() {
     case ${1-} in
     use) __credhelper_use "${@:2}" ;;
+    # So that it knows that the hook is here.
+    doctor) _CREDHELPER_IN=bash command "$__credhelper_command" "$@" ;;
     *) command "$__credhelper_command" "$@" ;;
     esac
 }

@@ -18,6 +18,10 @@ string match -q '/*' -- $__credhelper_command; and test -x $__credhelper_command
 function credhelper --description 'Stay logged in to AWS'
     if contains -- "$argv[1]" use
         __credhelper_use $argv[2..]
+    else if contains -- "$argv[1]" doctor
+        # So that it knows that the hook is here.
+        set -lx _CREDHELPER_IN fish
+        command $__credhelper_command $argv
     else
         command $__credhelper_command $argv
     end

@@ -114,6 +114,10 @@ function global:credhelper {
     $binary = __credhelper_binary
     if ($words.Count -gt 0 -and $words[0] -ceq 'use') {
         __credhelper_use $binary @($words | Select-Object -Skip 1)
+    } elseif ($words.Count -gt 0 -and $words[0] -ceq 'doctor') {
+        # So that it knows that the hook is here.
+        $env:_CREDHELPER_IN = 'powershell'
+        try { & $binary @words } finally { Remove-Item -LiteralPath Env:_CREDHELPER_IN -ErrorAction Ignore }
     } elseif ($MyInvocation.ExpectingInput) {
         $input | & $binary @words
     } else {

@@ -95,7 +95,12 @@ function __credhelper_harmless {
 # --- credhelper itself: `use` changes this shell ----------------------------------------------------------------------
 
 function credhelper {
-  if [[ ${1-} == use ]]; then __credhelper_use "$@"; else \builtin command "$__credhelper_command" "$@"; fi
+  case ${1-} in
+  use) __credhelper_use "$@" ;;
+  # So that it knows that the hook is here.
+  doctor) _CREDHELPER_IN=zsh \builtin command "$__credhelper_command" "$@" ;;
+  *) \builtin command "$__credhelper_command" "$@" ;;
+  esac
 }
 
 function __credhelper_use {

@@ -102,6 +102,14 @@ def test_other_verbs_pass_through(corp: World, mode: str) -> None:
     assert [call.arguments for call in corp.calls] == [("status", "--json", "a b", ""), (), ("status",)]
 
 
+@modes
+def test_the_doctor_hears_that_the_hook_is_loaded(corp: World, mode: str) -> None:
+    corp.program("credhelper", 'echo "${_CREDHELPER_IN-none}" "$2"; exit 1')
+    with Bash(corp, mode) as terminal:
+        assert terminal.run("credhelper doctor --fix || echo $?") == Output("bash --fix\n1\n", 0)
+        assert terminal.run("credhelper login x || printenv _CREDHELPER_IN || echo $?") == Output("none x\n1\n", 0)
+
+
 @pytest.mark.parametrize("mode", ["plain", "posix"])
 def test_names_of_any_form(corp: World, mode: str) -> None:
     """Each is exported as it is, found on the board, harmless in both forms of a prompt, and warned of."""

@@ -128,6 +128,13 @@ def test_all_else_goes_to_the_program_as_it_is(world: World) -> None:
     ]
 
 
+def test_the_doctor_hears_that_the_hook_is_loaded(world: World) -> None:
+    world.program("credhelper", 'echo "${_CREDHELPER_IN-none}" "$2"; exit 1')
+    with Fish(world) as fish:
+        assert fish.run("credhelper doctor --fix") == Output("fish --fix\n", 1)
+        assert fish.run("credhelper login 'a b'; printenv _CREDHELPER_IN") == Output("none a b\n", 1)
+
+
 def test_use_has_the_terminal(world: World) -> None:
     world.program("credhelper", 'test -t 0 && test -t 2 && echo which? >&2 && read line </dev/tty && echo "$line"')
     with Fish(world) as fish:

@@ -73,6 +73,14 @@ def test_all_else_passes_through(zsh: Zsh, world: World, line: str) -> None:
     assert world.lines == [line]
 
 
+def test_the_doctor_hears_that_the_hook_is_loaded(zsh: Zsh, world: World) -> None:
+    world.program("credhelper", 'echo "${_CREDHELPER_IN-none}" "$2"; exit 1')
+    with zsh.start() as terminal:
+        terminal.prompt()
+        assert terminal.run("credhelper doctor --fix") == Output("zsh --fix\n", 1)
+        assert terminal.run("credhelper login 'a b'; printenv _CREDHELPER_IN") == Output("none a b\n", 1)
+
+
 def test_a_rendered_hook_runs_the_command_that_is_in_it(zsh: Zsh, world: World) -> None:
     place = world.home / 'it\'s $(x) `y` "z" é'
     place.mkdir()
