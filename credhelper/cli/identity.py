@@ -62,7 +62,7 @@ def ask(profile: str | None, environ: Mapping[str, str]) -> tuple[Identity, Keys
 
     from credhelper.aws import deadlines  # noqa: PLC0415
 
-    causes = Causes(name, paths, environ)
+    causes = Causes(name, paths, environ, outright=profile is not None)
     try:
         with _loopback_without_proxy():
             # A profile named outright wins over keys in the environment; $AWS_PROFILE alone does not.

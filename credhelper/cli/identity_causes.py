@@ -64,12 +64,14 @@ class Causes:
 
     Attributes:
         name: of the profile; None where none was named.
+        outright: it was named to the command, and not by the environment.
         source: where botocore has the credentials from, as soon as that is known.
     """
 
     name: str | None
     paths: Paths
     environ: Mapping[str, str]
+    outright: bool = True
     source: str = ""
 
     # AWS has answered
@@ -245,7 +247,8 @@ class Causes:
         import botocore.session  # noqa: PLC0415
 
         core = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
-        return unknown("profile", self.name, core.available_profiles)
+        kind = "profile" if self.outright else "profile (from AWS_PROFILE)"
+        return unknown(kind, self.name, core.available_profiles)
 
     def _file(self, variable: str) -> Path:
         named = variable == "AWS_CONFIG_FILE"

@@ -120,6 +120,13 @@ def test_no_such_profile(terminal: Terminal) -> None:
     assert "Did you mean 'dev'?" in result.err
 
 
+def test_no_such_profile_in_the_environment(terminal: Terminal) -> None:
+    terminal.patch.setenv("AWS_PROFILE", "dv")
+    result = terminal.run("whoami")
+    assert result.code == 2
+    assert "no profile (from AWS_PROFILE) 'dv'" in result.err
+
+
 def test_no_profile_named_and_none_there(terminal: Terminal) -> None:
     result = terminal.call("whoami")
     assert result.code == 2
