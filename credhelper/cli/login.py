@@ -47,6 +47,8 @@ def command(name: str | None, *, device: bool, no_browser: bool, force: bool) ->
     """Log in to the session NAME, or to the one that the profile NAME uses.
 
     Without NAME: the session of $AWS_PROFILE, else the only session there is.
+
+    In your browser where one can be opened here, else (over SSH, in a container) with a code for any other device.
     """
     paths = Paths.of()
     paths.check_owner()

@@ -17,6 +17,8 @@ from credhelper.terminal import printable
 GRANT_TYPES: list[str] = []
 _SLOWER = 5.0  # RFC 8628, 3.5
 _LONGEST = 3600.0
+# An organization that blocks device codes may do so at their page, of which nobody tells us.
+_PAGE_REFUSES = "or with --no-browser where its page takes no codes"
 
 
 def fetch(
@@ -76,7 +78,7 @@ def _pause(
 
 
 def _too_late() -> LoginFailed:
-    return LoginFailed("the code has expired before anybody used it", AGAIN)
+    return LoginFailed("the code has expired before anybody used it", f"{AGAIN}, {_PAGE_REFUSES}")
 
 
 def _passing(error: UpstreamError) -> bool:
