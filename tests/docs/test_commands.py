@@ -18,6 +18,7 @@ _SPAN = re.compile(r"`([^`\n]+)`")
 # Our name as a word of its own, and the words behind it, up to what ends a command in a shell or in prose.
 _CALL = re.compile(r"(?<![\w./@-])credhelper(?P<words>(?: (?:'[^']*'|[^\s'\"|;&()`<>#─►]+))+)")
 _COMMENT = re.compile(r"(?<!\S)#.*")
+_ROW = re.compile(r"^\| `(?P<usage>[a-z][^`]*)`(?: `(?P<options>--[^`]+)`)? \| (?!\|)", re.MULTILINE)
 _END = re.compile(r"[,:]\s")
 _WORD = re.compile(r"'[^']*'|\S+")
 
@@ -101,6 +102,30 @@ def test_the_pages_name_commands() -> None:
     counts = {str(page): len(list(calls((PROJECT / page).read_text(encoding="utf-8")))) for page in PAGES}
     assert counts["README.md"] > 20, counts
     assert counts["docs/shells.md"] > 10, counts
+
+
+def test_the_table_of_commands_is_whole() -> None:
+    """In the README: every verb, in the order of the help page, and every option of it and of what it holds."""
+    text = (PROJECT / "README.md").read_text(encoding="utf-8").partition("## Commands\n")[2].partition("\n## ")[0]
+    rows = [(row["usage"].replace("\\|", "|"), (row["options"] or "")) for row in _ROW.finditer(text)]
+    named: dict[str, set[str]] = {}
+    for usage, options in rows:
+        named.setdefault(usage.split()[0], set()).update(re.findall(r"--[a-z-]+", options))
+    assert list(named) == list(VERBS)
+    context = click.Context(group)
+    for verb, options in named.items():
+        command = group.get_command(context, verb)
+        assert command is not None
+        commands = [command]
+        if isinstance(command, click.Group):
+            inner = [command.get_command(context, name) for name in command.list_commands(context)]
+            commands += [each for each in inner if each is not None]
+        known = [option for each in commands for option in _options(each, context).values() if not option.hidden]
+        assert options == {max(option.opts, key=len) for option in known} - {"--help"}, verb
+    for usage, options in rows:
+        # Where one row stands for several commands, an option is that of one of them.
+        call = re.sub(r"[][]", "", usage) + (f" {options}" if "|" not in usage else "")
+        assert complaint(call) is None, call
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,9 @@ def test_all_that_a_home_folder_gets_is_listed(terminal: Terminal, runtime_folde
         ("use", "--print", "dev"),
         ("profiles", "discover", "corp", "--yes"),
     ):
-        assert terminal.call(*command).code == 0, command
+        assert terminal.run(*command).code == 0, command
     terminal.patch.setenv("AWS_CONFIG_FILE", str(other))
-    assert terminal.call("enable", "dev", "--yes").code == 0
+    assert terminal.run("enable", "dev", "--yes").code == 0
     (terminal.paths.log.with_name("daemon.log.1")).touch(mode=0o600)
 
     patterns = listed()
@@ -85,14 +85,14 @@ def test_nothing_is_left_behind_the_last_command(terminal: Terminal) -> None:
     rc.write_text("# my own\n")
     config = terminal.config.read_bytes()
     for command in (("login", "corp"), ("enable", "dev", "--yes"), ("hook", "bash", "--install", "--yes")):
-        assert terminal.call(*command).code == 0, command
+        assert terminal.run(*command).code == 0, command
     block = _PAGE.partition("## To take everything away")[2].partition("```sh\n")[2].partition("```")[0]
     lines = [line.partition("#")[0].split() for line in block.splitlines()]
     ours = [line[1:] for line in lines if line[0] == "credhelper"]
     assert [line[0] for line in ours] == ["disable", "logout", "hook", "daemon"]
     for words in ours:
         asks = words[0] in {"disable", "hook"}
-        assert terminal.call(*words, *(("--yes",) if asks else ())).code == 0, words
+        assert terminal.run(*words, *(("--yes",) if asks else ())).code == 0, words
     assert terminal.config.read_bytes() == config
     assert rc.read_text() == "# my own\n"
     assert terminal.cache.read("corp") is None
