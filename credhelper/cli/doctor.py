@@ -43,6 +43,8 @@ def command(*, fix: bool, yes: bool, verbose: bool, as_json: bool) -> int:
     if fix and not yes and (as_json or not is_terminal()):
         raise UsageError("--fix asks before it changes anything, and there is nobody to ask", "Say --yes")
     paths = Paths.of()
+    if fix:
+        paths.check_owner()
     no_core_dumps()  # tokens are read, and sent to the endpoints of their login
     with _looking():
         themes = examine(_scene(paths))

@@ -10,6 +10,7 @@ from credhelper import resources
 from credhelper.agent import Agent
 from credhelper.aws.browser import check_start_url
 from credhelper.aws.config.complaints import complaints, unparsable, without_session
+from credhelper.doctor.environment import export, unset
 from credhelper.doctor.installation import listed
 from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
 from credhelper.doctor.scene import Scene
@@ -40,7 +41,9 @@ def readable(scene: Scene) -> Iterator[Remark]:
             if named
             else f"there is no AWS config: {scene.shown(path)}",
             "Without one there are no profiles",
-            Mend("unset AWS_CONFIG_FILE", "Or correct it") if named else Mend("credhelper setup"),
+            Mend(unset(scene, ["AWS_CONFIG_FILE"]), "Correct it, or do without")
+            if named
+            else Mend("credhelper setup"),
         )
         return
     reason = unparsable(scene.config.data)
@@ -49,14 +52,14 @@ def readable(scene: Scene) -> Iterator[Remark]:
             "config-unparsable",
             f"the AWS CLI and boto3 cannot read {scene.shown(path)}: {reason}",
             "They refuse the whole file for it, so no profile of it works there",
-            Mend(f"${{EDITOR:-vi}} {scene.word(path)}"),
+            Mend(scene.edit(path)),
         )
     for said in complaints(scene.config.data)[bool(reason) :]:
         yield Finding(
             "config-header",
             f"{scene.shown(path)}, {said}",
             "No profile comes of it",
-            Mend(f"${{EDITOR:-vi}} {scene.word(path)}"),
+            Mend(scene.edit(path)),
         )
     if not reason:
         yield Well(
@@ -81,7 +84,7 @@ def credentials(scene: Scene) -> Iterator[Remark]:
             "credentials-unparsable",
             f"the AWS CLI and boto3 cannot read {scene.shown(scene.credentials_path)}: {reason}",
             "They refuse to work with any profile until it is mended",
-            Mend(f"${{EDITOR:-vi}} {scene.word(scene.credentials_path)}"),
+            Mend(scene.edit(scene.credentials_path)),
         )
 
 
@@ -105,7 +108,7 @@ def sessions(scene: Scene) -> Iterator[Remark]:
                 "session-start-url",
                 error.message,
                 "Neither the AWS CLI nor credhelper begins a login there",
-                Mend(f"${{EDITOR:-vi}} {scene.word(scene.config_path)}", error.remedy),
+                Mend(scene.edit(scene.config_path), error.remedy),
             )
     for name, values in scene.config.sessions.items():
         for key in values:
@@ -115,7 +118,7 @@ def sessions(scene: Scene) -> Iterator[Remark]:
                     "session-key",
                     f"[sso-session {name}] has {key}, which no client knows",
                     f"It may be meant for {meant[0]}" if meant else "It has no effect",
-                    Mend(f"${{EDITOR:-vi}} {scene.word(scene.config_path)}"),
+                    Mend(scene.edit(scene.config_path)),
                     "hint",
                 )
 
@@ -130,7 +133,7 @@ def known(scene: Scene) -> Iterator[Remark]:
             "config-relative",
             f"AWS_CONFIG_FILE is a relative path: {named}",
             "In another folder the same variable names another file",
-            Mend(f"export AWS_CONFIG_FILE={scene.word(scene.config_path)}"),
+            Mend(export(scene, "AWS_CONFIG_FILE", str(scene.config_path))),
             "hint",
         )
     if any(_plain(path) == _plain(scene.config_path) for path in resources.known_configs(scene.paths)):

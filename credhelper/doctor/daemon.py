@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from credhelper import __version__, client
+from credhelper.daemon import singleton
 from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
 from credhelper.doctor.scene import Scene
 from credhelper.errors import CredhelperError
@@ -35,6 +36,14 @@ def running(scene: Scene) -> Iterator[Remark]:
             scene.daemon_problem.message,
             "No program gets credentials while somebody is there and does not answer",
             _RESTART,
+        )
+    elif daemon is None and not singleton.is_free(scene.paths):
+        yield Finding(
+            "daemon-elsewhere",
+            "a daemon has the lock and cannot be reached from here",
+            "It starts or ends at this moment, or runs in a container or with another CREDHELPER_SOCKET, and shares "
+            "this home folder; programs here are served without one, more slowly",
+            Mend('pgrep -af "credhelper daemon run"', "Look for it, and end it where it runs"),
         )
     elif daemon is None:
         if scene.managed or scene.sessions:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from credhelper import files, rc_places
+from credhelper import files, rc_places, shell_files
 from credhelper.aws.config.reader import merge_profiles
 from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
 from credhelper.doctor.scene import Scene
@@ -54,7 +54,7 @@ def profile(scene: Scene) -> Iterator[Remark]:
             "profile-unknown",
             f"{variable} names {name}, and there is no such profile",
             "Every AWS program fails at once",
-            Mend(_export(scene, near[0]) if near else unset(scene, [variable])),
+            Mend(export(scene, variable, near[0]) if near else unset(scene, [variable])),
         )
     else:
         yield Well(f"{variable} is {name}")
@@ -100,7 +100,7 @@ def endpoints(scene: Scene) -> Iterator[Remark]:
                 "endpoint-configured",
                 f"{name} has endpoint_url, and leads to {host(url)}",
                 "AWS programs with that profile ask there and not AWS",
-                Mend(f"${{EDITOR:-vi}} {scene.word(scene.config_path)}", "Only where that is not meant"),
+                Mend(scene.edit(scene.config_path), "Only where that is not meant"),
                 "hint",
             )
 
@@ -138,6 +138,15 @@ def unset(scene: Scene, names: Sequence[str]) -> str:
     return f"unset {' '.join(names)}"
 
 
+def export(scene: Scene, name: str, value: str) -> str:
+    """What sets a variable in the person's shell."""
+    shell = shell_name(scene)
+    if shell == "powershell":
+        return f"$env:{name} = {shell_files.SHELLS[shell][1](value)}"
+    word = shell_files.word_for(shell or "bash", value)
+    return f"set -gx {name} {word}" if shell == "fish" else f"export {name}={word}"
+
+
 def shell_name(scene: Scene) -> str | None:
     """The person's shell, as `shell_files.SHELLS` has it; None for another one."""
     name = scene.environ.get("_CREDHELPER_IN") or Path(scene.environ.get("SHELL", "")).name
@@ -155,12 +164,6 @@ def _parent_shell() -> str | None:
     except psutil.Error:
         return None
     return next((name for name in names if name in {"bash", "zsh", "fish", "pwsh"}), None)
-
-
-def _export(scene: Scene, name: str) -> str:
-    from credhelper.names import command_for  # noqa: PLC0415
-
-    return command_for("use", name) if scene.environ.get("_CREDHELPER_IN") else f"export AWS_PROFILE={name}"
 
 
 def _where(scene: Scene, name: str) -> str:

@@ -80,7 +80,7 @@ def own_settings(scene: Scene) -> Iterator[Remark]:
             "settings",
             problem.message,
             "Until it is corrected, the settings read before, or the defaults, stay in force",
-            Mend(command=f"${{EDITOR:-vi}} {scene.word(scene.paths.settings)}"),
+            Mend(command=scene.edit(scene.paths.settings)),
         )
     elif scene.paths.settings.exists():
         yield Well(f"the settings can be read: {scene.shown(scene.paths.settings)}")
@@ -132,7 +132,7 @@ def helper_lines(scene: Scene) -> Iterator[Remark]:
     for path, names in lost.items():
         ours = set(plan_enable(scene.paths, scene.environ, names).edit.changed)
         by_hand = Mend(
-            f"${{EDITOR:-vi}} {scene.word(scene.config_path)}",
+            scene.edit(scene.config_path),
             f"The line was written by hand, so nobody changes it for you; let it name {scene.paths.helper}",
         )
         for found in ([name for name in names if name in ours], [name for name in names if name not in ours]):

@@ -36,7 +36,7 @@ def cache(scene: Scene) -> Iterator[Remark]:
                 "token-owner",
                 f"{scene.shown(path)} belongs to another user (uid {status.st_uid})",
                 "`sudo aws …` leaves files like that; no program of yours can renew what is in it",
-                Mend(f'sudo chown "$(id -un)" {scene.word(path)}'),
+                Mend(f"sudo chown {os.geteuid()} {scene.word(path)}"),
             )
         elif path in named:
             continue  # told with its session
@@ -142,7 +142,7 @@ def scopes(scene: Scene) -> Iterator[Remark]:
         session = session_of(name, values)
         if session is None:
             continue
-        edit = f"${{EDITOR:-vi}} {scene.word(scene.config_path)}"
+        edit = scene.edit(scene.config_path)
         wanted = f"Write `sso_registration_scopes = {', '.join(dict.fromkeys([DEFAULT_SCOPE, *session.scopes]))}`"
         if DEFAULT_SCOPE not in session.scopes:
             yield Finding(

@@ -226,7 +226,7 @@ def _unreached(scene: Scene, failed: Sequence[Question], *, everything: bool) ->
                 "A company's proxy looks into TLS with a certificate of its own, or somebody else answers, or a "
                 f"clock is far off. The clock here says {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}",
                 Mend(
-                    "AWS_CA_BUNDLE=/path/to/company.pem credhelper daemon start",
+                    "env AWS_CA_BUNDLE=/path/to/company.pem credhelper daemon start",
                     f"Name your company's CA bundle so, or as ca_bundle under [network] in "
                     f"{scene.shown(scene.paths.settings)}",
                 ),
@@ -239,7 +239,7 @@ def _unreached(scene: Scene, failed: Sequence[Question], *, everything: bool) ->
                 + ("asks for a name and a password" if asks else f"does not lead to {hosts}"),
                 "It was recorded from your environment, or stands in the settings",
                 Mend(
-                    "HTTPS_PROXY=http://HOST:PORT credhelper daemon start",
+                    "env HTTPS_PROXY=http://HOST:PORT credhelper daemon start",
                     "Correct the proxy so, or under [network] in the settings; without one: "
                     "`env -u HTTPS_PROXY -u https_proxy credhelper daemon start`",
                 ),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from credhelper.aws.config.apply import plan_enable
 from credhelper.doctor.installation import listed, verb
 from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
 from credhelper.doctor.scene import Scene
+from credhelper.errors import CredhelperError
 from credhelper.names import command_for
 from credhelper.paths import chosen_profile
 from credhelper.terminal import counted
@@ -41,7 +43,7 @@ def shadowed(scene: Scene) -> Iterator[Remark]:
             f"{listed(names)} {_is(names)} shadowed: [DEFAULT] gives {keys} to every profile",
             "The AWS CLI and boto3 add what [DEFAULT] says, in capitals, to all sections, where it wins over the "
             "helper line",
-            Mend(f"${{EDITOR:-vi}} {scene.word(scene.config_path)}", f"Take {keys} out of [DEFAULT]"),
+            Mend(scene.edit(scene.config_path), f"Take {keys} out of [DEFAULT]"),
         )
 
 
@@ -61,7 +63,7 @@ def static_keys(scene: Scene) -> Iterator[Remark]:
             f"{profile.name} is shadowed: {section} has {', '.join(keys)}",
             "Access keys win over the helper line in the AWS CLI, boto3 and most SDKs, also once they have expired",
             Mend(
-                f"${{EDITOR:-vi}} {scene.word(path)}",
+                scene.edit(path),
                 "Take them out there, or give them a profile of another name; they may be the only copy, so nobody "
                 "does it for you",
             ),
@@ -96,6 +98,11 @@ def unmanaged(scene: Scene) -> Iterator[Remark]:
         for profile in scene.profiles
         if not profile.managed and profile.session and profile.account_id and profile.role_name
     ]
+    if names:
+        try:  # some are none of ours to enable: they assume a role, or have a process of their own
+            names = plan_enable(scene.paths, scene.environ, names).edit.changed
+        except CredhelperError:
+            names = []
     if scene.managed:
         yield Well(f"{counted(len(scene.managed), 'profile')} through credhelper")
     if names:

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,6 +32,8 @@ from credhelper.model import Profile, Session
 from credhelper.paths import Paths
 from credhelper.settings import Settings
 
+# A program with options, and nothing that a shell would take apart.
+_EDITOR = re.compile(r"[A-Za-z0-9_./ =-]+")
 # Seconds that the daemon has for an answer.
 _DAEMON_WITHIN = 3.0
 
@@ -170,6 +173,11 @@ class Scene:
         if text.startswith("~/") and shlex.quote(text[2:]) == text[2:]:
             return text
         return shlex.quote(os.fspath(path))
+
+    def edit(self, path: Path) -> str:
+        """What opens a file in the person's editor."""
+        editor = self.environ.get("VISUAL") or self.environ.get("EDITOR") or ""
+        return f"{editor if _EDITOR.fullmatch(editor) else 'vi'} {self.word(path)}"
 
 
 def _unreadable(path: Path) -> ConfigError | None:

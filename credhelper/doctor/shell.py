@@ -28,7 +28,7 @@ def hook(scene: Scene) -> Iterator[Remark]:
                 "hook-damaged",
                 f"{scene.shown(path)}: {error.message}",
                 "The shell may not read the hook, or report an error at each start",
-                Mend(f"${{EDITOR:-vi}} {scene.word(path)}", error.remedy),
+                Mend(scene.edit(path), error.remedy),
             )
             return
         blocks += [(path, block.edited) for block in found]

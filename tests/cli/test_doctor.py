@@ -211,6 +211,7 @@ def test_in_a_terminal(terminal: Terminal) -> None:
     token = terminal.cache.path("corp")
     token.chmod(0o644)
     environ = {**environment(), "TERM": "xterm-256color"}
+    environ.pop("COLUMNS", None)
     with Screen([*COMMAND, "doctor", "--fix"], environ, columns=40, lines=200) as screen:
         screen.wait(lambda text: "Looking at everything" in text, 30, "the word that it looks")
         shown = screen.wait(lambda text: "Mend it? [Y/n]" in text, 30, "the question")

@@ -24,6 +24,8 @@ def clinic(
     machine.log_in()
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     monkeypatch.setenv("SHELL", "/bin/bash")
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.delenv("EDITOR", raising=False)
     found = Clinic(machine, monkeypatch, capsys)
     resources.install_helper(paths)
     assert found.run("hook", "bash", "--install", "--yes").code == 0

@@ -85,4 +85,4 @@ def test_a_relative_name(clinic: Clinic) -> None:
     clinic.patch.setenv("AWS_CONFIG_FILE", "config")
     finding = clinic.one(THEME)
     assert (finding.check, finding.kind) == ("config-relative", "hint")
-    assert finding.mend.command == "export AWS_CONFIG_FILE=~/.aws/config"
+    assert finding.mend.command == f"export AWS_CONFIG_FILE={clinic.machine.config}"

@@ -13,6 +13,7 @@ import pytest
 
 from credhelper import __version__, client
 from credhelper.agent import Agent
+from credhelper.daemon.singleton import Singleton, is_free
 from credhelper.doctor import scene
 from tests.doctor.clinic import Clinic
 from tests.support import Processes, Serve
@@ -40,6 +41,19 @@ def test_none(clinic: Clinic) -> None:
 def test_none_is_needed(clinic: Clinic) -> None:
     clinic.machine.config.write_text("[profile plain]\nregion = eu-west-1\n")
     assert clinic.look(THEME) == []
+
+
+def test_one_that_cannot_be_reached_from_here(clinic: Clinic) -> None:
+    clinic.paths.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    theirs = Singleton(clinic.paths)  # as one in a container that shares the home folder
+    assert theirs.acquire()
+    try:
+        finding = clinic.one(THEME)
+        assert (finding.check, finding.kind) == ("daemon-elsewhere", "problem")
+        assert not finding.mend.can_be_done
+    finally:
+        theirs.release()
+    assert clinic.one(THEME).check == "daemon-absent"
 
 
 def test_one_of_an_older_version(clinic: Clinic, processes: Processes) -> None:
@@ -95,7 +109,7 @@ def test_a_link_in_the_folders_place(clinic: Clinic, runtime_folder: Path, tmp_p
 
 def test_a_folder_in_the_logs_place(clinic: Clinic, daemon: Agent) -> None:
     daemon.call("stop")
-    wait_until(lambda: not daemon.running(), what="the daemon's end")
+    wait_until(lambda: is_free(clinic.paths), what="the daemon's end")
     os.replace(clinic.paths.log, clinic.paths.log.with_suffix(".kept"))  # noqa: PTH105 - a folder follows
     clinic.paths.log.mkdir()
     assert [finding.check for finding in clinic.look(THEME)] == ["daemon-absent", "daemon-log"]

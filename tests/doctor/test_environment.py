@@ -42,6 +42,11 @@ def test_a_profile_that_is_not_there(clinic: Clinic) -> None:
     clinic.patch.setenv("AWS_PROFILE", "devv")
     finding = clinic.one(THEME)
     assert (finding.check, finding.mend.command) == ("profile-unknown", "export AWS_PROFILE=dev")
+    clinic.patch.setenv("SHELL", "/usr/bin/fish")
+    assert clinic.one(THEME).mend.command == "set -gx AWS_PROFILE dev"
+    clinic.patch.setenv("SHELL", "/usr/bin/pwsh")
+    assert clinic.one(THEME).mend.command == "$env:AWS_PROFILE = 'dev'"
+    clinic.patch.setenv("SHELL", "/bin/bash")
     clinic.patch.setenv("AWS_PROFILE", "something else")
     assert clinic.one(THEME).mend.command == "unset AWS_PROFILE"
     clinic.patch.setenv("AWS_PROFILE", "dev")

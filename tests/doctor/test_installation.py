@@ -143,7 +143,16 @@ def test_settings_that_cannot_be_read(clinic: Clinic) -> None:
     clinic.paths.settings.write_text("wait_for_login = \n")
     finding = clinic.one(THEME)
     assert finding.check == "settings"
-    assert finding.mend.command == "${EDITOR:-vi} ~/.config/credhelper/config.toml"
+    assert finding.mend.command == "vi ~/.config/credhelper/config.toml"
+
+
+@pytest.mark.parametrize(
+    ("editor", "shown"), [("nano", "nano"), ("code --wait", "code --wait"), ("a; rm -rf x", "vi"), ("", "vi")]
+)
+def test_the_persons_editor(clinic: Clinic, editor: str, shown: str) -> None:
+    clinic.paths.settings.write_text("wait_for_login = \n")
+    clinic.patch.setenv("EDITOR", editor)
+    assert clinic.one(THEME).mend.command == f"{shown} ~/.config/credhelper/config.toml"
 
 
 def test_another_credhelper_on_the_path(clinic: Clinic, tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_files_that_sudo_left(clinic: Clinic) -> None:
         clinic.patch.setattr(os, "geteuid", lambda: 4711)
         name = clinic.machine.token_file.name
     findings = {finding.check: finding for finding in clinic.look(THEME)}
-    assert findings["token-owner"].mend.command == f'sudo chown "$(id -un)" ~/.aws/sso/cache/{name}'
+    assert findings["token-owner"].mend.command == f"sudo chown {os.geteuid()} ~/.aws/sso/cache/{name}"
     assert folder.is_dir()
 
 

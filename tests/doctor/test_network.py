@@ -131,7 +131,7 @@ def test_a_certificate_that_nobody_trusts(clinic: Clinic, tmp_path: Path) -> Non
         finding = clinic.one(THEME)
     assert (finding.check, finding.kind) == ("tls-untrusted", "problem")
     assert f"The clock here says {time.strftime('%Y-%m-%d', time.gmtime())}" in finding.cause
-    assert finding.mend.command == "AWS_CA_BUNDLE=/path/to/company.pem credhelper daemon start"
+    assert finding.mend.command == "env AWS_CA_BUNDLE=/path/to/company.pem credhelper daemon start"
 
 
 def test_a_proxy_that_asks_for_a_password(clinic: Clinic, listen: Listen) -> None:

@@ -109,6 +109,8 @@ def test_profiles_that_are_not_enabled(clinic: Clinic) -> None:
     clinic.machine.write_config(
         "[profile lab]\nsso_session = corp\nsso_account_id = 100000000002\nsso_role_name = Admin\n"
     )
+    odd = "sso_session = corp\nsso_account_id = 100000000002\nsso_role_name = Admin\ncredential_process = /bin/own\n"
+    clinic.machine.config.write_text(clinic.machine.config.read_text() + f"\n[profile odd]\n{odd}")
     finding = clinic.one(THEME)
     assert (finding.check, finding.kind) == ("unmanaged", "hint")
     assert finding.mend.command == "credhelper enable lab"
