@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import click
 
@@ -20,6 +21,12 @@ from credhelper.paths import Paths
 from credhelper.terminal import is_terminal, printable
 
 _NAMES = {"bash": "bash", "zsh": "zsh", "fish": "fish", "powershell": "powershell", "pwsh": "powershell"}
+
+
+class Ask(Protocol):
+    """Asks yes or no. Raises click.Abort."""
+
+    def __call__(self, question: str, /, *, default: bool) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,9 @@ def _print(shell: str) -> None:
     sys.stdout.buffer.flush()
 
 
-def install_hook(paths: Paths, shell: str, *, dry_run: bool = False, yes: bool = False) -> int:
+def install_hook(
+    paths: Paths, shell: str, *, dry_run: bool = False, yes: bool = False, ask: Ask = click.confirm
+) -> int:
     """Let new shells of this kind read the hook; the exit code. Raises CredhelperError, click.Abort."""
     installed = shell_files.installed_file(paths, shell)
     line = rc_places.line_for(shell, paths, installed)
@@ -81,7 +90,7 @@ def install_hook(paths: Paths, shell: str, *, dry_run: bool = False, yes: bool =
         _check_writable(change.path, f"Add this line where it comes from: {line}")
     if not dry_run:
         shell_files.render(shell, shell_files.own_command())  # so that nothing is asked in vain
-    if not _agreed(wanted, f"Let {shell} read the hook from", dry_run=dry_run, yes=yes):
+    if not _agreed(wanted, f"Let {shell} read the hook from", dry_run=dry_run, yes=yes, ask=ask):
         return EXIT_FAILURE
     for remark in places.remarks:
         click.echo(f"Mind: {printable(remark)}.")
@@ -144,7 +153,7 @@ def _is_edited(data: bytes | None) -> bool:
     return any(block.edited for block in rc_files.blocks(data or b""))
 
 
-def _agreed(changes: list[_Change], question: str, *, dry_run: bool, yes: bool) -> bool:
+def _agreed(changes: list[_Change], question: str, *, dry_run: bool, yes: bool, ask: Ask = click.confirm) -> bool:
     """Show what would change, and ask; whether it is to be done.
 
     Raises CredhelperError where there is nobody to ask, also where somebody must look: a block that was edited.
@@ -166,7 +175,7 @@ def _agreed(changes: list[_Change], question: str, *, dry_run: bool, yes: bool) 
     if not is_terminal():
         remedy = "Run it again in a terminal" if edited else "Say --yes"
         raise CredhelperError("there is no terminal to ask on, and nothing was written", remedy)
-    if click.confirm(f"{question} {_listed(changes)}?", default=not edited):
+    if ask(f"{question} {_listed(changes)}?", default=not edited):
         return True
     click.echo("Nothing was written.")
     return False

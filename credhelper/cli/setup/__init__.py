@@ -151,6 +151,9 @@ class _Setup:
         else:
             chosen = choose_candidates(offered, before)
             left = [one.ours for one in offered if one.ours is not None and one not in chosen]
+        if not chosen and not left:
+            say("Nothing is chosen, so there is nothing to write.")
+            return None
         chosen = self._with_names(directory, chosen)
         self._tell_lost(proposal)
         enabled = self._to_enable()

@@ -10,7 +10,7 @@ import click
 
 from credhelper.agent import Agent
 from credhelper.cli import complain, hook, tell, whoami
-from credhelper.cli.setup.questions import say
+from credhelper.cli.setup.questions import confirm, say
 from credhelper.errors import CredhelperError
 from credhelper.names import command_for
 from credhelper.paths import Paths
@@ -50,7 +50,7 @@ def install_hook(paths: Paths, environ: Mapping[str, str], wanted: str | None, *
     click.echo()
     say(f"The hook lets {shell} log you in just before a command that needs it, and completes names.")
     try:
-        hook.install_hook(paths, shell, yes=yes)
+        hook.install_hook(paths, shell, yes=yes, ask=confirm)
     except CredhelperError as error:  # the profiles are there, and work without it
         _complain(error)
 

@@ -56,7 +56,23 @@ def pick(question: str, options: Sequence[tuple[str, _Value]]) -> _Value:
 
 def confirm(question: str, *, default: bool = True) -> bool:
     """Ask yes or no. Raises click.Abort."""
-    return click.confirm("\n".join(folded(question, room=len(" [Y/n]: "))), default=default)
+    return ask_letter(question, {"y": True, "yes": True, "n": False, "no": False}, "y" if default else "n")
+
+
+def ask_letter(question: str, answers: Mapping[str, _Value], default: str, shown: str = "") -> _Value:
+    """Ask for one of these words; Enter alone is the default. Raises click.Abort.
+
+    Not by `input()`: a Ctrl-C that comes while that sets itself up is heard with the next key only.
+    """
+    choices = shown or ("[Y/n]" if default == "y" else "[y/N]")
+
+    def read(text: str) -> _Value:
+        word = text.strip().lower() or default
+        if word not in answers:
+            raise UsageError("that is no answer to this", f"Answer with one of {choices.strip('[]')}")
+        return answers[word]
+
+    return ask_text("\n".join(folded(f"{question} {choices}", room=4)), read)
 
 
 def say(text: str) -> None:

@@ -12,7 +12,7 @@ from credhelper.aws.config import ConfigFile, enable, profiles_of, read_credenti
 from credhelper.aws.config.apply import Plan, diff, joined, plan_profiles, shared_with, write
 from credhelper.aws.config.authoring import NewProfile
 from credhelper.cli import show_diff
-from credhelper.cli.setup.questions import confirm, folded, say
+from credhelper.cli.setup.questions import ask_letter, confirm, say
 from credhelper.errors import ConfigError, CredhelperError
 from credhelper.model import Session
 from credhelper.paths import Paths
@@ -90,13 +90,10 @@ def agreed(paths: Paths, plan: Plan, *, yes: bool, dry_run: bool) -> bool:
     question = f"Write this to {plan.path}?"
     if left <= 0:
         return confirm(question)
-    prompt = "\n".join(folded(f"{question} (a shows all of it)", room=len(" [Y/n/a]: ")))
-    while True:
-        answer = str(click.prompt(prompt, default="y", prompt_suffix=" [Y/n/a]: ", show_default=False))
-        if answer.lower() in {"a", "all"}:
-            show_diff(lines)
-        elif answer.lower() in {"y", "yes", "n", "no"}:
-            return answer.lower() in {"y", "yes"}
+    answers = {"y": "yes", "yes": "yes", "n": "no", "no": "no", "a": "all", "all": "all"}
+    while (answer := ask_letter(f"{question} (a shows all of it)", answers, "y", "[Y/n/a]")) == "all":
+        show_diff(lines)
+    return answer == "yes"
 
 
 def carry_out(paths: Paths, plan: Plan, agent: Agent) -> None:
