@@ -1,0 +1,199 @@
+"""`setup` where nobody is asked: by flags and `--yes`, in a pipe, and what it says where it would have to ask."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+
+import pytest
+
+from credhelper.agent import Agent
+from credhelper.aws.config import parse_config
+from credhelper.aws.config.authoring import written_profiles
+from credhelper.aws.directory import read_directory
+from credhelper.model import Session
+from tests.cli.setup.wizard import START, Wizard, accounts
+from tests.cli.terminal import COMMAND, Result, environment
+
+YES = ("setup", "--yes", "--hook", "none")
+ALL = [
+    "client-production.AWSAdministratorAccess",
+    "client-production.AWSReadOnlyAccess",
+    "reply-sandbox.AWSAdministratorAccess",
+    "reply-sandbox.AWSReadOnlyAccess",
+]
+
+
+def profiles(wizard: Wizard) -> list[str]:
+    return sorted(parse_config(wizard.config.read_bytes()).profiles)
+
+
+def test_yes_takes_all_and_does_it_once(wizard: Wizard) -> None:
+    command = shlex.join([*COMMAND, "setup", "--yes", "--start-url", "d-93670bd35a"])
+    # The shell that it is typed into counts, not that of the logins.
+    typed = subprocess.run(
+        ["bash", "-c", f"{command}; exit $?"],
+        env={**environment(), "SHELL": "/bin/zsh"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    done = Result(typed.returncode, typed.stdout, typed.stderr)
+    assert done.code == 0, done.err
+    assert "4 profiles written" in done.out
+    assert "arn:aws:sts::100000000002:assumed-role/AWSReservedSSO_AWSAdministratorAccess" in done.out
+    assert "All is ready" in done.out
+    assert profiles(wizard) == ALL
+    assert [path.name for path in wizard.paths.home.glob(".*rc")] == [".bashrc"]
+    assert Agent(wizard.paths).running()
+    written = wizard.config.read_bytes()
+    again = wizard.call(*YES)
+    assert again.code == 0
+    assert "Already logged in to d-93670bd35a" in again.out
+    assert "nothing to change" in again.out
+    assert wizard.config.read_bytes() == written
+    assert len(wizard.browser.opened()) == 1
+    session = Session("d-93670bd35a", START, "eu-west-1")
+    directory = read_directory(wizard.paths, session)
+    assert directory is not None
+    assert [account.name for account in directory.accounts] == ["Reply Sandbox", "Client Production"]
+
+
+def test_flags_say_what_questions_ask(wizard: Wizard) -> None:
+    wizard.standin.configure(portal_region=None)
+    done = wizard.call(
+        *YES,
+        *("--start-url", f"{START}/#/", "--sso-region", "eu-central-1", "--session", "acme"),
+        *(
+            "--include",
+            "client*",
+            "--exclude",
+            "*Admin*",
+            "--template",
+            "{session}.{account_email|after_plus}.{role|last:14}",
+        ),
+        *("--region", "eu-south-1", "--output", "json"),
+    )
+    assert done.code == 0, done.err
+    assert wizard.standin.calls("PortalPage") == []
+    found = parse_config(wizard.config.read_bytes())
+    assert found.sessions["acme"]["sso_region"] == "eu-central-1"
+    assert list(found.profiles) == ["acme.client.production.ReadOnlyAccess"]
+    (written,) = written_profiles(wizard.config.read_bytes()).values()
+    assert (written.account_id, written.role_name) == ("100000000002", "AWSReadOnlyAccess")
+    assert (written.region, written.output) == ("eu-south-1", "json")
+    # The style is remembered, by `profiles discover` too, and another template renames.
+    wizard.standin.configure(accounts=accounts(4))
+    assert wizard.call(*YES).code == 0
+    assert profiles(wizard) == ["acme.client.production.ReadOnlyAccess", "acme.client.staging.ReadOnlyAccess"]
+    assert wizard.call("profiles", "discover", "--yes").code == 0
+    assert profiles(wizard) == ["acme.client.production.ReadOnlyAccess", "acme.client.staging.ReadOnlyAccess"]
+    assert wizard.call(*YES, "--template", "{account_name|slug}-{role|lower}").code == 0
+    assert profiles(wizard) == ["client-production-awsreadonlyaccess", "client-staging-awsreadonlyaccess"]
+
+
+def test_dry_run_looks_and_writes_nothing(wizard: Wizard) -> None:
+    done = wizard.call(*YES, "--start-url", START, "--dry-run")
+    assert done.code == 0
+    assert "+[profile reply-sandbox.AWSReadOnlyAccess]" in done.out
+    assert wizard.files == {}
+
+
+OWN = f"""\
+[profile mine]
+sso_start_url = {START}/
+sso_region = eu-west-1
+sso_account_id = 100000000001
+sso_role_name = AWSReadOnlyAccess
+region = eu-west-2
+
+[profile other]
+role_arn = arn:aws:iam::123456789012:role/deploy
+source_profile = mine
+"""
+
+
+def test_own_profiles_are_served_and_nothing_else_of_them_changes(wizard: Wizard) -> None:
+    wizard.write_config(OWN)
+    assert wizard.call(*YES).code == 0
+    found = parse_config(wizard.config.read_bytes()).profiles
+    assert str(wizard.paths.helper) in found["mine"]["credential_process"]
+    assert found["mine"]["region"] == "eu-west-2"
+    # The account and role that `mine` is for need no second profile.
+    assert sorted(found) == sorted([*ALL[:3], "mine", "other"])
+    assert wizard.call("whoami", "mine").code == 0
+    assert wizard.call("disable", "mine", "--yes").code == 0
+    assert OWN.splitlines()[0:6] == wizard.config.read_text().splitlines()[0:6]
+
+
+def test_own_profiles_may_be_left_alone(wizard: Wizard) -> None:
+    wizard.write_config(OWN)
+    assert wizard.call(*YES, "--no-enable").code == 0
+    assert wizard.config.read_text().startswith(OWN)
+
+
+def test_lost_access_is_named_and_kept(wizard: Wizard) -> None:
+    wizard.standin.configure(accounts=accounts(3))
+    assert wizard.call(*YES, "--start-url", START).code == 0
+    wizard.standin.configure(accounts=accounts(2))
+    done = wizard.call(*YES)
+    assert done.code == 0
+    assert "You do not have the roles of 2 profiles any more: client-staging" in done.out
+    assert "client-staging.AWSReadOnlyAccess" in profiles(wizard)
+
+
+@pytest.mark.parametrize(
+    ("config", "arguments", "message"),
+    [
+        ("", (), "there is no terminal to ask on"),
+        ("", ("--yes",), "no start URL is given"),
+        ("", ("--yes", "--session", "acme"), "no start URL is given"),
+        (OWN, ("--yes", "--session", "acme"), "there is no session 'acme'"),
+        (OWN + OWN.replace("mine", "m2").replace("d-9", "d-8"), ("--yes",), "there are several sessions"),
+        (OWN, ("--yes", "--sso-region", "eu-west-2"), "is in eu-west-1, not in eu-west-2"),
+        ("", ("--yes", "--start-url", "https://aws.acme.example"), "is no access portal of AWS's"),
+        ("", ("--yes", "--start-url", "acme", "--sso-region", "Ireland"), "'Ireland' is no region"),
+        ("", ("--yes", "--start-url", "acme", "--template", "{nothing}"), "there is no field {nothing}"),
+        (
+            OWN + "[sso-session acme]\nsso_start_url = https://x.awsapps.com/start\nsso_region = eu-west-1\n",
+            ("--yes", "--start-url", "acme2", "--session", "acme"),
+            "the session 'acme' is there already",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_done(
+    wizard: Wizard, config: str, arguments: tuple[str, ...], message: str
+) -> None:
+    if config:
+        wizard.write_config(config)
+    before = wizard.files
+    done = wizard.call("setup", *arguments)
+    assert done.code == 2
+    assert message in " ".join(done.err.split())
+    assert wizard.files == before
+    assert wizard.browser.opened() == []
+
+
+def test_a_region_that_nobody_tells(wizard: Wizard) -> None:
+    wizard.standin.configure(portal_region=None)
+    done = wizard.call(*YES, "--start-url", "acme")
+    assert done.code == 2
+    assert "the region is not known: the access portal's page does not say it" in done.err
+    assert "Say --sso-region REGION" in done.err
+
+
+def test_nobody_to_be(wizard: Wizard) -> None:
+    wizard.standin.configure(accounts={})
+    done = wizard.call(*YES, "--start-url", START)
+    assert done.code == 1
+    assert "there is no account and role for you" in done.err
+    assert wizard.files == {}
+
+
+def test_globs_that_leave_nothing(wizard: Wizard) -> None:
+    done = wizard.call(*YES, "--start-url", START, "--include", "nothing*")
+    assert done.code == 2
+    assert "leave no account and role" in done.err
+    assert wizard.files == {}
