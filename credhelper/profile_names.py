@@ -214,9 +214,11 @@ def trouble(name: str) -> str | None:
     return "it has two blanks in a row" if shown == "  " else f"{shown!r} cannot stand in it"
 
 
-def is_for_all(name: str) -> bool:
-    """Whether every SDK can read a profile of this name; that for JavaScript, and so CDK, passes others over."""
-    return _FOR_ALL.fullmatch(name) is not None
+def unread_by(name: str) -> str | None:
+    """Who passes a profile of this name over; None where every SDK can read it."""
+    if _FOR_ALL.fullmatch(name):
+        return None
+    return "CDK, Terraform and the SDKs for JavaScript and Go" if " " in name else "CDK and the SDK for JavaScript"
 
 
 def folded(name: str) -> str:

@@ -27,7 +27,7 @@ from credhelper.aws.config.edit import PROCESS, Edit, Editor
 from credhelper.aws.config.helper_line import HelperLine, format_helper_line, parse_helper_line
 from credhelper.aws.config.reader import SessionNames, parse_config, profiles_of, section_values, session_of
 from credhelper.model import Profile, Session
-from credhelper.profile_names import folded, is_for_all, trouble
+from credhelper.profile_names import folded, trouble, unread_by
 
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _ROLE_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{1,64}")
@@ -179,8 +179,9 @@ class _Add(Editor):
             body = self.managed_body(session.name, profile) if self.managed else plain
             self.new.append(NewSection(header, body, digest(header, plain), profile.own_name))
             self.edit.changed.append(profile.name)
-            if not is_for_all(profile.name):
-                self.edit.warnings.append(f"{profile.name}: CDK and the SDK for JavaScript cannot read that name")
+            unable = unread_by(profile.name)
+            if unable:
+                self.edit.warnings.append(f"{profile.name}: {unable} cannot read that name")
             return
         written = _written(self.document, sections)
         if written is None or not written.untouched:
