@@ -36,7 +36,9 @@ def access_keys(scene: Scene) -> Iterator[Remark]:
         "Most programs work as those keys, and not as a profile"
         + (f" ({profile})" if profile else "")
         + "; a profile that is named on the command line alone wins over them",
-        Mend(unset(scene, found), None if not _where(scene, found[0]) else "And take the line out there"),
+        Mend(
+            unset(scene, found), None if not _where(scene, found[0]) else "Take the line out there, and in this shell"
+        ),
     )
 
 

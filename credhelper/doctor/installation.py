@@ -83,7 +83,7 @@ def own_settings(scene: Scene) -> Iterator[Remark]:
             Mend(command=scene.edit(scene.paths.settings)),
         )
     elif scene.paths.settings.exists():
-        yield Well(f"the settings can be read: {scene.shown(scene.paths.settings)}")
+        yield Well(f"settings in {scene.shown(scene.paths.settings)}")
 
 
 def helper(scene: Scene) -> Iterator[Remark]:
@@ -259,4 +259,4 @@ def _mount_point(path: Path) -> Path:
     return next(folder for folder in path.parents if folder.is_mount())
 
 
-CHECKS: tuple[Check, ...] = (program, home, own_settings, helper, helper_lines)
+CHECKS: tuple[Check, ...] = (program, home, helper, helper_lines, own_settings)

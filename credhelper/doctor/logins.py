@@ -78,7 +78,7 @@ def _session(scene: Scene, session: Session) -> Iterator[Remark]:
             "token-other",
             f"session {name}: the login that lies there is of another start URL, {token.start_url}",
             "Two sessions of one name in two configs share one file; a token is only used for its own start URL",
-            Mend(login, "Give one of the two sessions another name"),
+            Mend(login, "Give one of the two sessions another name, then log in"),
         )
         return
     state, reason, expires_at = _state(scene, session)

@@ -1,87 +1,29 @@
-"""Whether AWS can be reached from here, as the daemon reaches it; and what the answers say of clock and login."""
+"""Whether AWS can be reached from here, by the way that the daemon goes; what its answers say of clock and login."""
 
 from __future__ import annotations
 
 import ssl
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from credhelper import settings
-from credhelper.aws.identity_center import IdentityCenter, Registration
-from credhelper.core.clock import Clock
+from credhelper.doctor.asking import Question, ask
 from credhelper.doctor.environment import host
 from credhelper.doctor.installation import listed
 from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
 from credhelper.doctor.scene import Scene
-from credhelper.endpoints import check_proxy, endpoints_from_environment, is_loopback, network_for
-from credhelper.errors import ConfigError, CredhelperError, TokenUnreadable, UpstreamError
-from credhelper.model import Endpoints, Session, Token
+from credhelper.endpoints import check_proxy, is_loopback
+from credhelper.errors import ConfigError, UpstreamError
 from credhelper.names import login_command
 from credhelper.surroundings import is_wsl
 from credhelper.terminal import duration
 
-# Seconds for a connection, and again for an answer.
-_TIMEOUT = 3.0
-# Seconds for all of it, also where the look-up of a name hangs; it is asked side by side.
-_ALL_WITHIN = 7.0
 # AWS refuses what is signed five minutes off; less than half a minute is no trouble at all.
 _SKEW_REFUSED, _SKEW_TOLD = 300.0, 30.0
-# What nobody has: it is asked with, to be refused.
-_NOBODY = "nobody"
 _PROXY_TROUBLE = ("the proxy refused", "the proxy asks for a name and a password")
 _UNTRUSTED = "the TLS certificate is not trusted"
-
-
-@dataclass(slots=True)
-class Question:
-    """One thing that is asked of AWS, and what came of it.
-
-    Attributes:
-        service: `sso-oidc` or `sso`.
-        endpoints: of the session's login, else those that a login would use.
-        token: what is asked with; None asks as nobody.
-        error: the refusal, if there was one; for nobody there always is.
-        skew: seconds that AWS's clock is ahead of ours; 0 where that is not known.
-    """
-
-    session: Session
-    service: str
-    endpoints: Endpoints
-    token: Token | None = None
-    error: CredhelperError | None = None
-    skew: float = 0.0
-    done: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def host(self) -> str:
-        named = self.endpoints.oidc if self.service == "sso-oidc" else self.endpoints.portal
-        if named:
-            return host(named)
-        name = "oidc" if self.service == "sso-oidc" else "portal.sso"
-        suffix = "amazonaws.com.cn" if self.session.region.startswith("cn-") else "amazonaws.com"
-        return f"{name}.{self.session.region}.{suffix}"
-
-    @property
-    def code(self) -> str | None:
-        """Why it did not get through; None where the service itself has answered."""
-        if not self.done.is_set():
-            return UpstreamError.OFFLINE
-        if isinstance(self.error, UpstreamError):
-            return self.error.code if self.error.code in _NOT_THEIRS else None
-        return "Endpoint" if self.error is not None else None
-
-    @property
-    def detail(self) -> str:
-        if not self.done.is_set():
-            return "no answer in time"
-        return self.error.detail if isinstance(self.error, UpstreamError) else str(self.error or "")
-
-
-_NOT_THEIRS = {UpstreamError.OFFLINE, UpstreamError.PORTAL, UpstreamError.GARBAGE}
 
 
 def network(scene: Scene) -> Iterator[Remark]:
@@ -135,81 +77,6 @@ def configured(scene: Scene) -> Iterator[Remark]:
             )
 
 
-def ask(scene: Scene) -> list[Question]:
-    """Ask, and wait for the answers for a few seconds at most. Raises nothing."""
-    questions = _questions(scene)
-    if not questions:
-        return []
-    import botocore.session  # noqa: F401, PLC0415 - by one thread, before there are several
-
-    for question in questions:
-        # No pool: its threads would be waited for at the end, also one that looks up a name for half a minute.
-        threading.Thread(target=_put, args=(scene, question), name=question.host, daemon=True).start()
-    until = time.monotonic() + _ALL_WITHIN
-    for question in questions:
-        question.done.wait(max(until - time.monotonic(), 0.0))
-    return questions
-
-
-def _questions(scene: Scene) -> list[Question]:
-    found: dict[tuple[str, str, str | None], Question] = {}
-    for session in scene.sessions:
-        token = _token(scene, session)
-        endpoints = scene.centers.endpoints(session, token) if token else _for_login(scene, session)
-        asked = [Question(session, "sso-oidc", endpoints), Question(session, "sso", endpoints, token)]
-        for question in asked:
-            own = session.id if question.token else None
-            found.setdefault((question.service, question.host, own), question)
-    # Where somebody's login is tried, nobody need be refused at the same place.
-    tried = {(question.service, question.host) for question in found.values() if question.token}
-    return [
-        question for question in found.values() if question.token or (question.service, question.host) not in tried
-    ]
-
-
-def _token(scene: Scene, session: Session) -> Token | None:
-    """The token of a session while it lives."""
-    now = scene.clock.now()
-    try:
-        found = scene.cache.find(session, now)
-    except TokenUnreadable:
-        return None
-    return found.token if found is not None and found.token.expires_at > now else None
-
-
-def _for_login(scene: Scene, session: Session) -> Endpoints:
-    """Where a login from here would go."""
-    named = scene.settings.endpoints.get(session.name, Endpoints())
-    try:
-        theirs = endpoints_from_environment(scene.environ)
-    except ConfigError:
-        theirs = Endpoints()  # told elsewhere
-    return Endpoints(theirs.oidc or named.oidc, theirs.portal or named.portal, theirs.sts or named.sts)
-
-
-def _put(scene: Scene, question: Question) -> None:
-    clock = Clock()
-    endpoints = question.endpoints
-    url = endpoints.oidc if question.service == "sso-oidc" else endpoints.portal
-    center = IdentityCenter(
-        question.session.region, endpoints, network_for(scene.settings.network, url), clock, _TIMEOUT
-    )
-    try:
-        if question.service == "sso-oidc":
-            center.refresh(Registration(_NOBODY, _NOBODY, 0.0), _NOBODY)
-        else:
-            access_token = question.token.access_token if question.token else _NOBODY
-            center.accounts(access_token)
-    except CredhelperError as error:
-        question.error = error
-    except Exception as error:  # noqa: BLE001 - an answer like any other
-        question.error = UpstreamError("", UpstreamError.GARBAGE, 0, type(error).__name__)
-    finally:
-        center.close()
-        question.skew = clock.skew
-        question.done.set()
-
-
 def _unreached(scene: Scene, failed: Sequence[Question], *, everything: bool) -> Iterator[Remark]:
     """One finding for each kind of trouble, however many hosts have it."""
     kinds: dict[str, list[Question]] = {}
@@ -240,8 +107,7 @@ def _unreached(scene: Scene, failed: Sequence[Question], *, everything: bool) ->
                 "It was recorded from your environment, or stands in the settings",
                 Mend(
                     "env HTTPS_PROXY=http://HOST:PORT credhelper daemon start",
-                    "Correct the proxy so, or under [network] in the settings; without one: "
-                    "`env -u HTTPS_PROXY -u https_proxy credhelper daemon start`",
+                    "Without a proxy run `env -u HTTPS_PROXY -u https_proxy credhelper daemon start`; with another one",
                 ),
             )
         elif kind == "portal":

@@ -83,10 +83,10 @@ def cloud9(scene: Scene) -> Iterator[Remark]:
         + (": they win over the helper line of `default` too" if managed else ""),
         Mend(
             f"{_CLOUD9_OFF} && rm {scene.word(scene.credentials_path)}",
-            "Or switch them off in Cloud9: Preferences, AWS Settings, AWS managed temporary credentials",
+            "Switch them off in Cloud9's preferences (AWS Settings, AWS managed temporary credentials), or here",
         )
         if set(scene.credentials.profiles) <= {"default"}
-        else Mend(_CLOUD9_OFF, f"Then take [default] out of {scene.shown(scene.credentials_path)}"),
+        else Mend(_CLOUD9_OFF, f"Take [default] out of {scene.shown(scene.credentials_path)} too, once this is done"),
         "problem" if managed or chosen in {None, "default"} else "hint",
     )
 

@@ -71,7 +71,7 @@ def hook(scene: Scene) -> Iterator[Remark]:
             "hook-not-loaded",
             f"the hook is installed, but not loaded in this {shell}",
             "The shell was opened before, or its start-up file ends before the block",
-            Mend(f"{read} {scene.word(installed)}", "Or open a new one"),
+            Mend(f"{read} {scene.word(installed)}", "Open a new one, or, in this one"),
             "hint",
         )
     else:

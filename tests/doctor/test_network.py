@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from credhelper import settings
-from credhelper.doctor import network
+from credhelper.doctor import asking
 from credhelper.model import Session
 from credhelper.standin import Fault
 from tests import tls
@@ -77,7 +77,7 @@ def test_one_service_that_cannot_be_reached(clinic: Clinic) -> None:
 
 
 def test_silence_is_not_waited_for_long(clinic: Clinic) -> None:
-    clinic.patch.setattr(network, "_TIMEOUT", 0.3)
+    clinic.patch.setattr(asking, "_TIMEOUT", 0.3)
     with clinic.machine.standin.fault("*", Fault.silence()):
         finding = clinic.one(THEME)
     assert finding.check == "offline"
@@ -85,7 +85,7 @@ def test_silence_is_not_waited_for_long(clinic: Clinic) -> None:
 
 
 def test_a_look_up_that_hangs_keeps_nobody(clinic: Clinic) -> None:
-    clinic.patch.setattr(network, "_ALL_WITHIN", 0.3)
+    clinic.patch.setattr(asking, "_ALL_WITHIN", 0.3)
     over = threading.Event()
     clinic.patch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(30) and [])
     try:
