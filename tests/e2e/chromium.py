@@ -26,6 +26,21 @@ _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the W3C's name for an elemen
 # An address in the events of Chromium's network log, as `127.0.0.1:8080` or `[2001:db8::1]:443`.
 _ADDRESS = re.compile(r"^(?P<host>\[[0-9a-f:]+\]|[0-9.]+):\d+$")
 _TIMEOUT = 60.0
+# Without a screen, for root too (CI is), alone with this machine.
+ARGUMENTS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--disable-sync",
+    "--no-proxy-server",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+)
 
 
 class DriverError(Exception):
@@ -74,18 +89,7 @@ class Chromium:
 
     def _begin(self, browser: str) -> None:
         arguments = [
-            "--headless=new",
-            "--no-sandbox",  # CI runs as root
-            "--disable-dev-shm-usage",
-            "--disable-gpu",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-default-apps",
-            "--disable-extensions",
-            "--disable-sync",
-            "--no-proxy-server",
-            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+            *ARGUMENTS,
             "--window-size=900,640",
             "--force-device-scale-factor=1",
             f"--user-data-dir={self._folder / 'profile'}",

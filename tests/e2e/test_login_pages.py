@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,18 +19,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import psutil
 import pytest
 
 from credhelper.aws.login import page
 from credhelper.aws.tokens import TokenCache
 from credhelper.paths import Paths
 from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, Fault, StandIn
-from tests.e2e.chromium import Chromium, DriverError, programs
+from tests.e2e.chromium import ARGUMENTS, Chromium, DriverError, programs
 from tests.support import Processes
 from tests.waiting import wait_until
 
 # The variable is taken away from tests.
 _PICTURES = os.environ.get("CREDHELPER_PICTURES")
+MISSING = "no Chromium with its driver: on Debian `apt install chromium chromium-driver`"
 APPROVE, DENY = "button[value=approve]", "button[value=deny]"
 CONFIG = "".join(
     f"[sso-session {name}]\nsso_start_url = {url}\nsso_region = {DEFAULT_REGION}\n"
@@ -61,7 +66,7 @@ def chromium() -> Iterator[Chromium]:
     """One browser for all tests here, at whose end it must have spoken to this machine alone."""
     found = programs()
     if found is None:
-        pytest.skip("no Chromium with its driver: on Debian `apt install chromium chromium-driver`")
+        pytest.skip(MISSING)
     folder = Path(tempfile.mkdtemp(prefix="ch-", dir=os.path.realpath("/tmp")))  # noqa: S108 - made by mkdtemp
     try:
         with Chromium(*found, folder) as made:
@@ -360,6 +365,57 @@ class TestDeviceCode:
         ended, said = login.end()
         assert (ended, "the request was denied in the browser" in said) == (1, True)
         assert not is_logged_in(paths)
+
+
+@contextlib.contextmanager
+def browsers_below(folder: Path) -> Iterator[None]:
+    """End, at the end, what runs with a profile in this folder: our commands wait for no browser."""
+    try:
+        yield
+    finally:
+        ours = [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if any(str(folder) in word for word in process.info["cmdline"] or ())
+        ]
+        for process in ours:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(ours, timeout=10)
+        shutil.rmtree(folder, ignore_errors=True)  # some 10 MB
+
+
+def test_each_session_in_its_own_browser(make_standin: Callable[..., StandIn], paths: Paths, tmp_path: Path) -> None:
+    """As the settings name them; our command starts them, and they press Approve by themselves."""
+    found = programs()
+    if found is None:
+        pytest.skip(MISSING)
+    standin = make_standin(auto_approve=True)
+    paths.aws.mkdir()
+    (paths.aws / "config").write_text(CONFIG)
+    paths.settings.parent.mkdir(parents=True)
+    lines = {
+        name: shlex.join([found[0], *ARGUMENTS, "--remote-debugging-port=0", f"--user-data-dir={tmp_path / name}"])
+        for name in ("corp", "client")
+    }
+    paths.settings.write_text(
+        "".join(f"[sessions.{name}]\nbrowser = {json.dumps(line)}\n" for name, line in lines.items())
+    )
+    with browsers_below(tmp_path):
+        for names in (["corp"], ["corp", "client"]):
+            done = subprocess.run(
+                [sys.executable, "-P", "-m", "credhelper", "login", names[-1]],
+                env={**os.environ, **standin.environment, "BROWSER": "/bin/false"},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            assert "in the browser that your settings name for it" in done.stdout
+            assert is_logged_in(paths, names[-1])
+            assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def choose(
         around: where this is, if not as this process finds it.
     """
     if device:
-        return Choice(Method.DEVICE, not no_browser, "with a device code, as --device asks")
+        return Choice(Method.DEVICE, not no_browser, "with a device code, as you asked")
     if no_browser:
         return Choice(Method.PKCE, open_browser=False, how="at an address that you open yourself")
     around = around or look(environ)

@@ -93,7 +93,7 @@ def test_wsl_whose_own_browser_is_the_only_one(programs: Path) -> None:
 def test_a_device_code_by_wish(programs: Path, display: bool, no_browser: bool) -> None:
     environ = {"PATH": str(programs), **({"DISPLAY": ":0"} if display else {})}
     found = choose(environ, device=True, no_browser=no_browser)
-    assert found == Choice(Method.DEVICE, open_browser=not no_browser, how="with a device code, as --device asks")
+    assert found == Choice(Method.DEVICE, open_browser=not no_browser, how="with a device code, as you asked")
 
 
 def test_no_browser_by_wish(programs: Path) -> None:
