@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
 
 _GAP = "  "
-# What a column keeps before others are left out.
+# What each column has at least, if it needs it, before another one is left out for that.
 _LEAST = 12
 
 
@@ -57,23 +57,19 @@ class Columns:
                 yield Text(rule * _total(widths), "dim", no_wrap=True, overflow="ignore")
 
     def _fit(self, widths: dict[int, int], room: int) -> None:
-        """Shorten the widest columns; then leave some out; then shorten what is left further."""
-        _shorten(widths, room, _LEAST)
+        """Leave out as few columns as need be, then shorten the widest of those that stay."""
         for title in self.shed:
-            if _total(widths) <= room:
+            if _total({at: min(width, _LEAST) for at, width in widths.items()}) <= room:
                 break
             widths.pop(self.titles.index(title), None)
-        _shorten(widths, room, 1)
+        _shorten(widths, room)
         while len(widths) > 1 and _total(widths) > room:
             widths.popitem()
 
 
-def _shorten(widths: dict[int, int], room: int, least: int) -> None:
-    while _total(widths) > room:
-        widest = max(widths, key=lambda at: widths[at])
-        if widths[widest] <= least:
-            return
-        widths[widest] -= 1
+def _shorten(widths: dict[int, int], room: int) -> None:
+    while _total(widths) > room and max(widths.values()) > 1:
+        widths[max(widths, key=lambda at: widths[at])] -= 1
 
 
 def _total(widths: dict[int, int]) -> int:
