@@ -113,7 +113,7 @@ class Agent:
                 client.send(sock, request, time.monotonic() + silence)
                 while True:
                     status, payload = client.read_reply(sock, time.monotonic() + silence)
-                    if status == client.WAIT:
+                    if status == client.WORD:
                         heard(payload)
                     elif status == client.OTHER_HOME:
                         break

@@ -7,8 +7,9 @@ rules that the rest of the package imports from here: where the daemon's socket 
 A frame is a length (4 bytes, big-endian) and that many bytes. A request's bytes are fields separated by NUL: the
 verb, then `name=value` fields in any order; unknown names are ignored, so that an older daemon and a newer
 helper understand each other. A reply's bytes are one status byte and a payload: status 0 means that the payload
-goes to stdout as it is, `WAIT` that another reply follows within the payload's number of seconds, `OTHER_HOME` that
-this daemon serves another home folder, any other that it is a message for stderr and the exit code.
+goes to stdout as it is, `WAIT` that another reply follows within the payload's number of seconds, `WORD` that
+another follows and the payload says how it goes (of what the helper never asks), `OTHER_HOME` that this daemon serves
+another home folder, any other that it is a message for stderr and the exit code.
 
 What clients demand of a helper (an answer in under 5 s, nothing on stderr on success, stdin never read, no child
 left holding stdout) is met here and nowhere else.
@@ -27,6 +28,7 @@ MAX_REQUEST = 65536
 MAX_REPLY = 1 << 24
 WAIT = 100
 OTHER_HOME = 101
+WORD = 102
 
 # A few clients give up after a minute, but a person's patience and the portable contract end at 5 s.
 DEADLINE = 4.7

@@ -16,6 +16,7 @@ from credhelper.core.trouble import Trouble
 from credhelper.daemon.acceptor import Acceptor
 from credhelper.daemon.leases import Leases
 from credhelper.errors import EXIT_BUG, EXIT_FAILURE, CredhelperError
+from credhelper.terminal import printable
 
 _LOG = logging.getLogger(__name__)
 
@@ -191,7 +192,8 @@ async def _reply_of(work: Callable[[], Awaitable[Reply]]) -> Reply:
     try:
         return await work()
     except CredhelperError as error:
-        return error.exit_code, f"credhelper: {error}\n".encode()
+        # What a caller named, and is named here, can neither add a line nor steer a terminal.
+        return error.exit_code, f"credhelper: {printable(' '.join(str(error).split()))}\n".encode()
 
 
 async def _while_there(reader: asyncio.StreamReader, work: Callable[[], Awaitable[Reply]]) -> Reply | None:
@@ -228,7 +230,7 @@ async def _hang_up(writer: asyncio.StreamWriter) -> None:
 
 def _tell(writer: asyncio.StreamWriter, word: bytes) -> None:
     if writer.transport.get_write_buffer_size() < _MOST_UNREAD:
-        writer.write(client.encode_reply(client.WAIT, word))
+        writer.write(client.encode_reply(client.WORD, word))
 
 
 def _more_time(writer: asyncio.StreamWriter, seconds: float) -> None:

@@ -43,7 +43,7 @@ _TRIES = 6
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 8.0
 # What has been learned is written down so often: a kill costs no more.
-_KEEP_EVERY = 5.0
+_KEEP_EVERY = 3.0
 # More pages than there can be accounts, or roles in one.
 _MOST_PAGES = 300
 # Whatever it says of a login, for one account it says that there is nothing for this user.
@@ -298,7 +298,8 @@ class Walk:
             self._rests_until = now + pause * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load, guards nothing
 
     async def _ask_once(self, call: _Call[_Answer]) -> _Answer:
-        for renewed in (False, True):
+        refused: str | None = None
+        while True:
             keeper = self._keeper()
             token = await self._token(keeper)
             try:
@@ -307,15 +308,18 @@ class Walk:
             except UpstreamError as error:
                 self._center = None
                 judgement = judge(error)
-                if judgement.verdict is Verdict.KEEP or _is_not_there(error):
+                # That this user may not list says nothing of the token, with which others get credentials.
+                if judgement.verdict is Verdict.KEEP or error.code == "AccessDeniedException":
                     raise _Refused(error, judgement.reason) from None
                 if judgement.verdict is Verdict.RETRY:
                     raise _Stumbled(judgement.reason, throttled=throttled(error)) from None
-                if renewed:
+                if refused is not None:
+                    if token.access_token == refused and not keeper.assess().login_needed:
+                        raise _Stumbled(keeper.assess().reason) from None  # it could not be renewed yet
                     raise self.login_needed(judgement.reason) from None
-            keeper.reject(token.access_token)
+            refused = token.access_token
+            keeper.reject(refused)
             await self._renew(keeper)
-        raise AssertionError("the second try returns or raises")
 
     async def _token(self, keeper: Keeper) -> Token:
         """The session's token, renewed where it has run out. Raises LoginNeeded, _Stumbled."""
@@ -353,10 +357,6 @@ class Walk:
         center = self._tools.centers.for_token(self._session, token)
         center.prepare("sso")
         return center
-
-
-def _is_not_there(error: UpstreamError) -> bool:
-    return error.operation == "ListAccountRoles" and error.code in _NOT_THERE
 
 
 def _visible(text: str) -> str:

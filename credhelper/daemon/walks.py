@@ -20,6 +20,8 @@ _LOG = logging.getLogger(__name__)
 
 # Seconds between two words on how it goes.
 _WORD_EVERY = 0.25
+# How long the daemon's end waits for what a walk has learned to be written down.
+_END_WITHIN = 2.0
 
 
 class _UnderWay:
@@ -128,26 +130,24 @@ class Walks:
         await self._tools.calls.aside(lambda: directory.forget_unfinished(self._paths, session))
 
     async def close(self) -> None:
-        """End all walks; how far they came is written down."""
+        """End all walks; how far they came is written down, where the disk takes it."""
         self._closing = True
         tasks = [under_way.task for under_way in self._under_way.values()]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=_END_WITHIN)
 
 
 def _session_of(fields: Mapping[bytes, bytes]) -> Session:
     try:
-        texts = {name: fields[name].decode() for name in (b"name", b"start_url", b"region", b"scopes", b"legacy")}
-    except (KeyError, ValueError) as error:
+        name, start_url, region, scopes, legacy = (
+            fields[key].decode("utf-8", "surrogateescape")
+            for key in (b"name", b"start_url", b"region", b"scopes", b"legacy")
+        )
+    except KeyError as error:
         raise UsageError("a request for the accounts of a session does not name the session") from error
-    return Session(
-        texts[b"name"],
-        texts[b"start_url"],
-        texts[b"region"],
-        tuple(texts[b"scopes"].split()),
-        texts[b"legacy"] == "yes",
-    )
+    return Session(name, start_url, region, tuple(scopes.split()), legacy == "yes")
 
 
 def _seen(task: asyncio.Task[bytes]) -> None:

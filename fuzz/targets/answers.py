@@ -139,6 +139,10 @@ def one(data: bytes) -> None:
 
 def _right(answer: Any) -> None:
     """Texts are texts that can be written, times are times."""
+    if isinstance(answer, list | tuple):  # a page and where the next one begins
+        for part in answer:
+            _right(part)
+        return
     for value in dataclasses.asdict(answer).values() if dataclasses.is_dataclass(answer) else [answer]:  # type: ignore[arg-type]
         assert value is None or isinstance(value, str | float), value
         if isinstance(value, str):

@@ -27,6 +27,8 @@ LINES = False
 NEXT = b"\n--\n"  # what follows is another connection's, open at the same time
 WORDS = (
     NEXT, b"\0", b"ping", b"credentials", b"status", b"forget", b"reload", b"stop", b"login-lease", b"\0home=HOME",
+    b"accounts", b"\0name=s", b"\0start_url=https://d-1.awsapps.com/start/", b"\0region=eu-west-1", b"\0scopes=a b",
+    b"\0legacy=yes", b"\0legacy=no", b"\0fresh=no", b"\0start_url=[", b"\0name=\xff",
     b"\0home=/", b"\0home=HOME/..", b"\0session=s", b"\0account=123456789012", b"\0role=Admin", b"\0role=+C3+A4",
     b"\0config=HOME/other", b"\0config=~/x", b"\0config=.", b"\0folder=/", b"\0folder=\xff", b"\0key=s", b"\0key=",
     b"\0parent=1", b"\0profile=a\x1b[2J", b"\0session=+FF", b"\0session=+0A", b"=", b"\xff\xff\xff\xff",
@@ -34,7 +36,7 @@ WORDS = (
 )  # fmt: skip
 _HOME = Path(tempfile.mkdtemp(prefix="credhelper-fuzz-")).resolve()
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
-_STATUSES = {0, 1, 2, 3, client.WAIT, client.OTHER_HOME}
+_STATUSES = {0, 1, 2, 3, client.WAIT, client.WORD, client.OTHER_HOME}
 
 
 class _Complaints(logging.Handler):
@@ -103,11 +105,15 @@ def seeds() -> list[bytes]:
     fields = {b"home": b"HOME"}
     asked = {**fields, b"session": b"s", b"account": b"123456789012", b"role": b"Admin"}
     lease = _frame(b"login-lease", {**fields, b"key": b"s"})
+    session = {b"name": b"s", b"start_url": b"https://d-1.awsapps.com/start/", b"region": b"eu-west-1"}
+    walk = _frame(b"accounts", {**fields, **session, b"scopes": b"", b"legacy": b"no"})
     return [
         b"",
         *(_frame(verb, fields) for verb in (b"ping", b"status", b"forget", b"reload", b"stop", b"none")),
         _frame(b"credentials", asked),
         _frame(b"credentials", {**asked, b"session": b"gone", b"config": b"other", b"folder": b"/"}),
+        walk,
+        walk + NEXT + walk + NEXT + _frame(b"forget", fields),
         lease + NEXT + lease,
         lease + NEXT + _frame(b"credentials", asked),
         b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -140,7 +146,7 @@ def _frame(verb: bytes, fields: dict[bytes, bytes]) -> bytes:
 
 
 def _check(reply: bytes) -> None:
-    """Nothing, or whole replies: some WAITs and one that ends it."""
+    """Nothing, or whole replies: some WAITs and WORDs, and one that ends it."""
     while reply:
         size = int.from_bytes(reply[:4], "big")
         assert 1 <= size <= client.MAX_REPLY
@@ -149,6 +155,8 @@ def _check(reply: bytes) -> None:
         assert body[0] in _STATUSES, body
         if body[0] == client.WAIT:
             float(body[1:])
+        elif body[0] == client.WORD:
+            assert len(body[1:].split()) == 2
         else:
             assert not reply
             if body[0] in {1, 2, 3}:

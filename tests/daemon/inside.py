@@ -83,7 +83,7 @@ class Inside:
             while True:
                 size = int.from_bytes(await reader.readexactly(4), "big")
                 body = await reader.readexactly(size)
-                if body[0] != client.WAIT:
+                if body[0] not in {client.WAIT, client.WORD}:
                     return body[0], body[1:]
 
     async def credentials(

@@ -30,12 +30,16 @@ ROLES = ("AWSAdministratorAccess", "AWSReadOnlyAccess")
 
 @pytest.fixture(autouse=True)
 def haste(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hundreds of calls a second, short pauses, little patience."""
+    """Hundreds of calls a second, and short pauses."""
     monkeypatch.setattr(app, "Calls", functools.partial(Calls, 400))
     monkeypatch.setattr(walk, "_FIRST_PAUSE", 0.01)
     monkeypatch.setattr(walk, "_LONGEST_PAUSE", 0.05)
-    monkeypatch.setattr(walk, "_PATIENCE", 0.5)
-    monkeypatch.setattr(walk, "_PATIENCE_THROTTLED", 0.5)
+
+
+@pytest.fixture
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "_PATIENCE", 0.3)
+    monkeypatch.setattr(walk, "_PATIENCE_THROTTLED", 0.3)
 
 
 @pytest_asyncio.fixture
@@ -115,7 +119,7 @@ class Follower:
         async with asyncio.timeout(10):
             size = int.from_bytes(await self._reader.readexactly(4), "big")
             body = await self._reader.readexactly(size)
-        assert body[0] == client.WAIT, body
+        assert body[0] == client.WORD, body
         accounts, listed = map(int, body[1:].split())
         self.words.append((accounts, listed))
         return accounts, listed
@@ -248,7 +252,7 @@ async def test_who_goes_ends_the_walk_and_who_comes_goes_on_with_it(inside: Insi
     last = "100000000060"
     placed = standin.fault("ListAccountRoles", Fault.hold(), times=None, detail=last)
     async with Follower(inside) as follower:
-        while await follower.word() != (60, 59):
+        while await follower.word() != (60, 59) or not role_calls(inside)[last]:
             pass
     await inside.until(lambda: not inside.app._walks.sessions, "the end of the walk")
     part = await left_over(inside)
@@ -264,7 +268,7 @@ async def test_what_was_broken_off_long_ago_is_begun_anew(inside: Inside, paths:
     standin = inside.machine.standin
     placed = standin.fault("ListAccountRoles", Fault.hold(), times=None, detail="100000000003")
     async with Follower(inside) as follower:
-        while await follower.word() != (3, 2):
+        while await follower.word() != (3, 2) or not role_calls(inside)["100000000003"]:
             pass
     await left_over(inside)
     placed.remove()
@@ -276,7 +280,7 @@ async def test_what_was_broken_off_long_ago_is_begun_anew(inside: Inside, paths:
 async def test_restart_of_the_daemon_goes_on(inside: Inside, machine: Machine, paths: Paths) -> None:
     placed = machine.standin.fault("ListAccountRoles", Fault.hold(), times=None, detail="100000000003")
     async with Follower(inside) as follower:
-        while await follower.word() != (3, 2):
+        while await follower.word() != (3, 2) or not role_calls(inside)["100000000003"]:
             pass
         stopping = asyncio.create_task(inside.stop())
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
@@ -349,7 +353,7 @@ async def test_trouble_that_passes(inside: Inside, operation: str, fault: Fault)
     assert [known.roles for known in (await walked(inside)).accounts] == [ROLES] * 3
 
 
-async def test_trouble_that_stays(inside: Inside, paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+async def test_trouble_that_stays(inside: Inside, impatience: None, caplog: pytest.LogCaptureFixture) -> None:
     """It is given up after a while, and what was learned is there for the next try."""
     standin = inside.machine.standin
     placed = standin.fault("ListAccountRoles", Fault.error("TooManyRequestsException"), times=None, detail=ACCOUNT)
@@ -418,7 +422,7 @@ async def test_accounts_that_aws_refuses_to_list(inside: Inside) -> None:
     assert (await failed(inside, 1)).startswith(text)
 
 
-async def test_list_that_has_no_end(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_list_that_has_no_end(inside: Inside, impatience: None) -> None:
     page = {"accountList": [], "nextToken": "again"}
     inside.machine.standin.fault("ListAccounts", Fault.wrong(json.dumps(page)), times=None)
     assert "the answer makes no sense" in await failed(inside, 1)
@@ -439,12 +443,29 @@ async def test_token_that_is_over_in_the_middle_is_renewed(inside: Inside) -> No
     assert inside.keeper.renewals == 1
 
 
+async def test_token_that_cannot_be_renewed_yet(inside: Inside) -> None:
+    """AWS refuses the token, and the network fails in the middle of its renewal: that is no reason for a login."""
+    standin = inside.machine.standin
+    standin.expire_access_tokens()
+    standin.fault("CreateToken", Fault.drop(), times=2)
+    assert len((await walked(inside)).accounts) == 3
+    assert inside.keeper.renewals == 1
+
+
+async def test_user_who_may_not_list_keeps_the_session(inside: Inside) -> None:
+    inside.machine.standin.fault("ListAccounts", Fault.error("AccessDeniedException", status=403), times=None)
+    assert (await failed(inside, 1)).startswith("AWS does not list the accounts: AWS refuses this login")
+    assert inside.state == "active"
+    assert inside.calls("CreateToken") == 0
+    assert await inside.got()
+
+
 async def test_session_that_ends_in_the_middle(inside: Inside, machine: Machine, paths: Paths) -> None:
     standin = machine.standin
     standin.configure(accounts=30)
     placed = standin.fault("ListAccountRoles", Fault.hold(), times=1, detail="100000000030")
     async with Follower(inside) as follower:
-        while await follower.word() != (30, 29):
+        while await follower.word() != (30, 29) or not role_calls(inside)["100000000030"]:
             pass
         standin.end_sessions()
         placed.remove()
@@ -460,7 +481,7 @@ async def test_session_that_ends_in_the_middle(inside: Inside, machine: Machine,
 async def test_logout_in_the_middle(inside: Inside, machine: Machine, paths: Paths, by: str) -> None:
     placed = machine.standin.fault("ListAccountRoles", Fault.hold(), times=None, detail="100000000003")
     async with Follower(inside) as follower:
-        while await follower.word() != (3, 2):
+        while await follower.word() != (3, 2) or not role_calls(inside)["100000000003"]:
             pass
         machine.token_file.unlink()
         if by == "us":

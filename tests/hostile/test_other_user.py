@@ -82,7 +82,20 @@ def requests(machine: Machine) -> list[str]:
     """Everything that can be asked, in hex."""
     named = {b"home": os.fsencode(machine.paths.home), b"session": b"corp", b"key": b"corp"}
     named |= {b"account": ACCOUNT.encode(), b"role": ROLE.encode()}
-    verbs = (b"credentials", b"status", b"login-lease", b"forget", b"reload", b"ping", b"stop", b"nonsense")
+    session = machine.session
+    named |= {b"name": b"corp", b"start_url": session.start_url.encode(), b"region": session.region.encode()}
+    named |= {b"scopes": b"", b"legacy": b"no"}
+    verbs = (
+        b"credentials",
+        b"status",
+        b"accounts",
+        b"login-lease",
+        b"forget",
+        b"reload",
+        b"ping",
+        b"stop",
+        b"nonsense",
+    )
     return [client.encode_request(verb, named).hex() for verb in verbs]
 
 

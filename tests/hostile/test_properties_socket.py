@@ -16,8 +16,9 @@ from credhelper import client
 from credhelper.agent import Agent
 from credhelper.paths import Paths
 
-VERBS = [b"ping", b"credentials", b"status", b"forget", b"login-lease", b"none", b""]
+VERBS = [b"ping", b"credentials", b"status", b"forget", b"login-lease", b"accounts", b"none", b""]
 NAMES = [b"home", b"session", b"account", b"role", b"key", b"config", b"folder", b"parent", b""]
+NAMES += [b"name", b"start_url", b"region", b"scopes", b"legacy", b"fresh"]
 # `stop` is left out: it is obeyed.
 requests = st.builds(
     lambda verb, fields: client.encode_request(verb, dict(fields)),
