@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from docs.pictures.prompt import prompt
+from docs.pictures.setup import setup
 from docs.pictures.terminal import Terminal
 
 FOLDER = Path(__file__).parent
@@ -41,7 +42,7 @@ def status(environ: dict[str, str]) -> str:
         return terminal.svg("status", "credhelper demo --shell")
 
 
-PICTURES = {"demo": demo, "status": status, "prompt": prompt}
+PICTURES = {"demo": demo, "status": status, "setup": setup, "prompt": prompt}
 
 
 def main(names: list[str]) -> int:

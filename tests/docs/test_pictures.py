@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -19,6 +20,7 @@ from credhelper.demo.pages import PAGES, STEPS
 from credhelper.demo.view import picture
 from docs.pictures.__main__ import FOLDER, PICTURES
 from docs.pictures.prompt import RC
+from docs.pictures.setup import COLUMNS, first_run
 from docs.pictures.terminal import Terminal
 from tests.sandbox import PROJECT
 from tests.shells.world import World
@@ -122,6 +124,16 @@ def test_the_prompt_looks_so_now(home: Path) -> None:
     colour = re.compile(r'class="prompt-(r\d+)"[^>]*>12m<')
     fills = [re.search(rf"\.prompt-{found[1]} (.*)", one) for one in (svg, picture) if (found := colour.search(one))]
     assert [fill[1] for fill in fills if fill] == ["{ fill: #e3b341 }"] * 2, STALE
+
+
+def test_the_setup_looks_so_now() -> None:
+    """The real program, but for the login's address, which is another each time."""
+    environ = {"LANG": "C.UTF-8", "PATH": os.environ["PATH"], "SHELL": "/bin/sh", "TERM": "xterm-256color"}
+    with first_run(environ) as terminal:
+        now = [line[:COLUMNS] for line in terminal.text().splitlines() if "/authorize?" not in line]
+    missing = likened(now) - likened(lines_of((FOLDER / "setup.svg").read_text(encoding="utf-8")))
+    assert len(now) > 20
+    assert not missing, STALE
 
 
 def test_a_screen_becomes_a_picture() -> None:
