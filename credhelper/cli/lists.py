@@ -1,4 +1,4 @@
-"""Choosing one or several of many lines at the terminal: type to search, Space to take or leave.
+"""Choosing one or several of many lines at the terminal: type to search, Tab to take or leave.
 
 Other than questionary's own list it shows no more lines than there is room for and keeps its marks in a set, so that
 thousands of lines answer at once; and what takes all takes those that the search shows.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _GAP = "  "
 # Columns before a line's text: the pointer and the mark.
 _MARGIN = 6
-_KEYS_OF_SEVERAL = ("type to search", "Space: take or leave", "Ctrl-A: all shown", "Enter: go on")
+_KEYS_OF_SEVERAL = ("type to search", "Tab: take or leave", "Ctrl-A: all shown", "Enter: go on")
 _KEYS_OF_ONE = ("type to search", "Enter: take it")
 _MOST_LINES = 16
 # Where there is room for fewer than so many, the keys are not explained.
@@ -39,7 +39,7 @@ class Checklist:
     Attributes:
         rows: the cells of each line, harmless already.
         checked: places of the chosen ones; None where one is to be taken, that at which is pointed.
-        query: what was typed; a line is shown where each of its parts between `/` is found in a cell of it.
+        query: what was typed; a line is shown where each of its words is found in a cell of it.
         shown: places of the lines that fit.
         at: which of the shown is pointed at.
     """
@@ -57,12 +57,12 @@ class Checklist:
 
     def search(self, query: str) -> None:
         """Show the lines that fit; what is chosen stays chosen."""
-        parts = [part.strip() for part in query.casefold().split("/") if part.strip()]
+        words = query.casefold().replace("/", " ").split()
         self.query = query
         self.shown = [
             place
             for place, cells in enumerate(self._folded)
-            if all(any(part in cell for cell in cells) for part in parts)
+            if all(any(word in cell for cell in cells) for word in words)
         ]
         self.at = 0
 
@@ -272,7 +272,6 @@ def _keys(checklist: Checklist) -> KeyBindings:
     steps = {"up": -1, "c-p": -1, "down": 1, "c-n": 1, "pageup": -page, "pagedown": page, "home": -far, "end": far}
     for key, step in steps.items():
         bindings.add(key)(partial(_move, checklist, step))
-    bindings.add(" ")(lambda _: checklist.toggle())
     bindings.add("tab")(lambda _: checklist.toggle())
     bindings.add("c-a")(lambda _: checklist.toggle_all())
     bindings.add("backspace")(lambda _: checklist.search(checklist.query[:-1]))
@@ -283,7 +282,10 @@ def _keys(checklist: Checklist) -> KeyBindings:
 
     @bindings.add(Keys.Any)
     def typed(event: Any) -> None:
-        checklist.search(checklist.query + "".join(_letters(event.data)))
+        if event.data == " " and not checklist.query:
+            checklist.toggle()  # as in other lists; in a search it stands between two words
+        else:
+            checklist.search(checklist.query + "".join(_letters(event.data)))
 
     @bindings.add(Keys.BracketedPaste)
     def pasted(event: Any) -> None:

@@ -23,7 +23,7 @@ def walk(desk: Desk, session: Session, *, fresh: bool = True) -> Directory:
     Raises as `discover` does, KeyboardInterrupt.
     """
     title = f"Accounts of {printable(session.name)}"
-    if sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+    if sys.stderr.isatty() and (os.environ.get("TERM") or "dumb") != "dumb":
         found = _with_bar(desk, session, title, fresh=fresh)
     else:
         found = discover(desk, session, _Lines(title), fresh=fresh)

@@ -34,6 +34,7 @@ def several(checked: set[int] | None = None) -> Checklist:
         ("prod", [0, 1]),
         ("PROD", [0, 1]),
         ("prod/admin", [0]),
+        ("admin client prod", [0]),
         (" prod / readonly ", [1]),
         ("0001", [2]),
         ("東京", [3]),
@@ -99,7 +100,7 @@ def test_what_is_seen() -> None:
         "> [ ] Client Production  100000000002  AWSReadOnlyAccess       prod",
         "  [ ] Reply Sandbox      100000000001  AWSAdministratorAccess",
         "  [x] 東京 本番          100000000003  AWSReadOnlyAccess",
-        "  type to search, Space: take or leave, Ctrl-A: all shown, Enter: go on",
+        "  type to search, Tab: take or leave, Ctrl-A: all shown, Enter: go on",
     ]
 
 
@@ -116,7 +117,7 @@ def test_a_narrow_terminal_spares_columns_first() -> None:
         "  [ ] Client Product…  AWSReadOnlyAcce…",
         "  [ ] Reply Sandbox    AWSAdministrato…",
         "  [ ] 東京 本番        AWSReadOnlyAcce…",
-        "  type to search, Space: take or leave",
+        "  type to search, Tab: take or leave",
         "  Ctrl-A: all shown, Enter: go on",
     ]
 

@@ -24,7 +24,7 @@ def can_ask(environ: Mapping[str, str]) -> bool:
         here = is_terminal() and sys.stdout.isatty() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
     except (OSError, ValueError):
         return False
-    return here and environ.get("TERM", "dumb") != "dumb"
+    return here and (environ.get("TERM") or "dumb") != "dumb"
 
 
 def ask_text(question: str, read: Callable[[str], _Value]) -> _Value:

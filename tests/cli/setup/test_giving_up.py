@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from credhelper.standin import Fault
-from tests.cli.setup.wizard import ENTER, START, UP, Wizard
+from tests.cli.setup.wizard import CTRL_A, ENTER, START, UP, Wizard
 from tests.shells.terminal import Terminal
 
 OWN = f"""\
@@ -129,7 +129,7 @@ def test_nothing_chosen_writes_nothing(wizard: Wizard) -> None:
         seen.wait_for("Start URL:")
         seen.type(f"d-93670bd35a{ENTER}")
         seen.wait_for("Enter: go on")
-        seen.type(f"\x01{ENTER}")
+        seen.type(f"{CTRL_A}{ENTER}")
         assert seen.wait() == 1
         assert "Nothing is chosen" in seen.screen()
     assert wizard.files == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from credhelper.aws.config.authoring import written_profiles
-from tests.cli.setup.wizard import CTRL_U, DOWN, ENTER, SPACE, START, Wizard, accounts
+from tests.cli.setup.wizard import CTRL_U, DOWN, ENTER, START, TAB, Wizard, accounts
 
 
 def test_from_nothing_to_working(wizard: Wizard) -> None:
@@ -20,9 +20,9 @@ def test_from_nothing_to_working(wizard: Wizard) -> None:
         assert "Accounts of d-93670bd35a: 2 with 4 roles of yours." in screen
         assert "  4 of 4 chosen" in screen.splitlines()
         assert re.search(r"> \[x\] Client Production +100000000002 +AWSAdministratorAccess", screen)
-        seen.type("prod/admin")
+        seen.type("client prod admin")
         seen.wait_until(lambda screen: "Sandbox" not in screen)
-        seen.type(SPACE + CTRL_U)
+        seen.type(TAB + CTRL_U)
         seen.wait_for("3 of 4 chosen")
         seen.type(ENTER)
         screen = seen.wait_for("Names of the profiles:")
@@ -95,7 +95,7 @@ def _again_with_less(wizard: Wizard) -> None:
         seen.wait_for("Which Identity Center?")
         seen.type(ENTER)
         seen.wait_for("Enter: go on")
-        seen.type(f"sandbox/admin{SPACE}{ENTER}")
+        seen.type(f"sandbox/admin{TAB}{ENTER}")
         screen = seen.wait_for("[Y/n]")
         assert "-[profile reply-sandbox-aws-administrator-access]" in screen
         seen.type(ENTER)

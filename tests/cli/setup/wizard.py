@@ -14,7 +14,7 @@ from tests.cli.terminal import COMMAND, Result, environment
 from tests.shells.terminal import Terminal
 
 START = "https://d-93670bd35a.awsapps.com/start"
-ENTER, SPACE, UP, DOWN, CTRL_U = "\r", " ", "\x1b[A", "\x1b[B", "\x15"
+ENTER, TAB, UP, DOWN, CTRL_A, CTRL_U, PAGE_DOWN = "\r", "\t", "\x1b[A", "\x1b[B", "\x01", "\x15", "\x1b[6~"
 ROLES = ("AWSAdministratorAccess", "AWSReadOnlyAccess")
 NAMES = ("Reply Sandbox", "Client Production", "Client Staging", "Log Archive")
 
