@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import idle, pages, peers
+from benchmarks import discovery, idle, pages, peers
 from benchmarks.idle import Rest
 from benchmarks.rounds import Task, Unusable, interleaved, process, try_out
 from benchmarks.storm import Storm, at_once
@@ -240,3 +240,15 @@ def test_a_table_says_which_budget_was_kept() -> None:
     ]
     assert spread([number / 1000 for number in range(21)]) == "2.0 ms – 18.0 ms"
     assert [duration(value) for value in (0.00061, 0.0999, 0.25, 2)] == ["610 µs", "99.9 ms", "250 ms", "2.00 s"]
+
+
+def test_list_of_all_accounts_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    assert discovery.main(["--accounts", "18", "--callers", "2"]) in {0, 1}  # so few are begun and ended slowly
+    rows = cells(capsys.readouterr().out)
+    whole, parts, beside = (rows[what] for what in list(rows)[2:5])
+    assert (whole[0], whole[1], whole[2], whole[5]) == ("at one go", "19", "0", "0")
+    assert int(parts[1]) >= 21
+    assert int(beside[1]) > 19
+    assert parts[5] == beside[5] == "0"
+    assert int(rows["cold role, daemon at rest"][1]) == 2
+    assert int(rows["warm, during a list"][1]) >= 1
