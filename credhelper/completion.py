@@ -91,14 +91,14 @@ def candidates(
 
     Names that hold a control character are left out: no terminal could show them, nor a line carry them.
     """
-    verb = next((other for other in words if not other.startswith("-")), "")
+    verb, behind = _verb(words)
     ended = "--" in words
     valued = VALUES.get(verb, {})
     if words and words[-1] in valued and not ended:
         found = iter(valued[words[-1]](environ))
     elif verb in NAMES and (ended or not word.startswith("-")):
         several, sources = NAMES[verb]
-        given = _arguments(words[words.index(verb) + 1 :], valued)
+        given = _arguments(behind, valued)
         found = iter(()) if given and not several else _names(sources, environ, given, options=ended)
     elif others is None:
         return None
@@ -109,6 +109,17 @@ def candidates(
         if value.startswith(word) and not _CONTROL.search(value):
             once.setdefault(value, remark)
     return list(once.items())
+
+
+def _verb(words: list[str]) -> tuple[str, list[str]]:
+    """The verb, with that of its commands that is named, and the words behind it."""
+    named = [at for at, word in enumerate(words) if not word.startswith("-")]
+    if not named:
+        return "", words
+    verb = words[named[0]]
+    if verb in _GROUPS and len(named) > 1:
+        return f"{verb} {words[named[1]]}", words[named[1] + 1 :]
+    return verb, words[named[0] + 1 :]
 
 
 def _arguments(words: list[str], valued: Container[str]) -> list[str]:
@@ -174,6 +185,16 @@ def _regions(_: Mapping[str, str]) -> Iterator[Candidate]:
                         yield name, str(region.get("description", ""))
 
 
+def _outputs(_: Mapping[str, str]) -> Iterable[Candidate]:
+    """The AWS CLI's formats."""
+    return ((name, "") for name in ("json", "text", "table", "yaml", "yaml-stream"))
+
+
+def _nothing(_: Mapping[str, str]) -> Iterable[Candidate]:
+    """For values that nobody can foresee."""
+    return ()
+
+
 # Which names a verb takes: whether several, and where they come from.
 NAMES: Mapping[str, tuple[bool, tuple[_Source, ...]]] = {
     "use": (False, (_profiles, _static_profiles)),
@@ -183,12 +204,29 @@ NAMES: Mapping[str, tuple[bool, tuple[_Source, ...]]] = {
     "logout": (True, (_sessions, _profiles)),
     "enable": (True, (_profiles,)),
     "disable": (True, (_profiles,)),
+    "profiles add": (False, ()),
+    "profiles remove": (True, (_profiles,)),
+    "profiles discover": (False, (_sessions, _profiles)),
 }
 # The options of verbs that take a value, and what may be given there.
 VALUES: Mapping[str, Mapping[str, _Source]] = {
     "setup": {"--session": _sessions, "--sso-region": _regions, "--region": _regions},
     "console": {"--region": _regions, "--service": _services},
+    "profiles add": {
+        **dict.fromkeys(("--start-url", "--account-id", "--role"), _nothing),
+        "--session": _sessions,
+        "--sso-region": _regions,
+        "--region": _regions,
+        "--output": _outputs,
+    },
+    "profiles discover": {
+        **dict.fromkeys(("--template", "--include", "--exclude"), _nothing),
+        "--region": _regions,
+        "--output": _outputs,
+    },
 }
+# Verbs with commands of their own that take names.
+_GROUPS = {verb.partition(" ")[0] for verb in NAMES if " " in verb}
 
 
 def _sections(path: Path) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -93,6 +93,9 @@ def test_options_are_those_of_the_command() -> None:
 
 def test_subcommands_and_choices() -> None:
     assert values("daemon", "") == ["restart", "run", "start", "status", "stop"]
+    assert values("profiles", "") == ["add", "discover", "remove"]
+    assert values("profiles", "--") == ["--json", "--help"]
+    assert "--template" in values("profiles", "discover", "--")
     assert values("hook", "") == ["bash", "zsh", "fish", "powershell", "pwsh"]
     assert values("no-such-verb", "") == []
     assert values("no-such-verb", "--") == []
@@ -125,6 +128,17 @@ def test_sessions_without_a_section_come_from_the_board(config: Path, paths: Pat
     (board.folder(paths) / "session" / "not+encoded").touch()
     expected = ["corp", "d-93670bd35a", far, "mine & yours", "default", "corp-admin", "corp-dev"]
     assert values("login", "") == expected
+
+
+def test_names_behind_a_command_of_a_verb(config: Path) -> None:
+    assert config.exists()
+    assert values("profiles", "remove", "") == ["default", "corp-admin", "corp-dev"]
+    assert values("profiles", "remove", "--yes", "corp-dev", "corp") == ["corp-admin"]
+    assert values("profiles", "discover", "") == ["corp", "default", "corp-admin", "corp-dev"]
+    assert values("profiles", "discover", "corp", "") == []
+    assert values("profiles", "add", "") == []
+    assert values("profiles", "add", "x", "--session", "") == ["corp"]
+    assert values("profiles", "discover", "--region", "eu-north") == ["eu-north-1"]
 
 
 def test_a_second_name_only_where_a_verb_takes_it(config: Path) -> None:
@@ -249,17 +263,18 @@ def test_names_are_completed_without_click_or_any_library(config: Path) -> None:
         "assert completion.answer(os.environ)\n"
         "print(json.dumps(sorted(name.split('.')[0] for name in sys.modules)), file=sys.stderr)\n"
     )
-    for verb in completion.NAMES:
+    for verb, (_, sources) in completion.NAMES.items():
+        words = {"_CREDHELPER_COMPLETE": "lines_complete", "_CREDHELPER_WORDS": verb.replace(" ", "\n")}
         done = subprocess.run(
             [sys.executable, "-c", code],
-            env={**os.environ, "_CREDHELPER_COMPLETE": "lines_complete", "_CREDHELPER_WORDS": verb},
+            env={**os.environ, **words},
             check=True,
             capture_output=True,
             timeout=30,
         )
         loaded = set(json.loads(done.stderr))
         assert not loaded & {"click", "boto3", "botocore", "watchdog", "rich", "psutil", "segno", "questionary"}
-        assert b"corp-dev\n" in done.stdout
+        assert (b"corp-dev\n" in done.stdout) is bool(sources)
 
 
 def test_options_are_completed_without_boto3() -> None:
@@ -287,13 +302,24 @@ def test_options_are_completed_without_boto3() -> None:
         assert b"--help\t" in done.stdout
 
 
-def test_the_table_of_names_is_what_the_commands_take() -> None:
-    """No verb that takes free names is forgotten, and no option of theirs whose value would pass for a name."""
-    free, valued = {}, {}
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """All verbs, and the commands of each, with the words that they are called by."""
     context = click.Context(cli.group)
     for verb in cli.VERBS:
         command = cli.group.get_command(context, verb)
         assert command is not None
+        yield verb, command
+        if isinstance(command, click.Group):
+            for name in command.list_commands(context):
+                below = command.get_command(context, name)
+                assert below is not None
+                yield f"{verb} {name}", below
+
+
+def test_the_table_of_names_is_what_the_commands_take() -> None:
+    """No verb that takes free names is forgotten, and no option of theirs whose value would pass for a name."""
+    free, valued = {}, {}
+    for verb, command in commands():
         arguments = [param for param in command.params if isinstance(param, click.Argument)]
         if [param for param in arguments if not isinstance(param.type, click.Choice)]:
             free[verb] = arguments[0].nargs == -1
