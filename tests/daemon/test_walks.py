@@ -4,9 +4,10 @@ import asyncio
 import functools
 import json
 import logging
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import pytest
 import pytest_asyncio
@@ -264,6 +265,34 @@ async def test_who_goes_ends_the_walk_and_who_comes_goes_on_with_it(inside: Insi
     assert role_calls(inside) == {account: 1 + (account == last) for account in standin.settings.directory()}
 
 
+async def test_who_comes_while_a_walk_ends_goes_on_with_it(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it had learned by then is on its way to the disk."""
+    standin = inside.machine.standin
+    at_disk, go_on = threading.Event(), threading.Event()
+    write = directory.write_directory
+
+    def slowly(*arguments: Any, complete: bool) -> None:
+        at_disk.set()
+        assert go_on.wait(10)
+        write(*arguments, complete=complete)
+
+    monkeypatch.setattr(directory, "write_directory", slowly)
+    placed = standin.fault("ListAccountRoles", Fault.hold(), times=None, detail="100000000003")
+    async with Follower(inside) as follower:
+        while await follower.word() != (3, 2) or not role_calls(inside)["100000000003"]:
+            pass
+    await asyncio.to_thread(at_disk.wait, 10)
+    walking = [asyncio.create_task(walked(inside)) for _ in range(2)]
+    async with Follower(inside) as third:
+        await inside.turn()
+        go_on.set()
+        await third.word()
+    placed.remove()
+    for task in walking:
+        assert len((await task).accounts) == 3
+    assert role_calls(inside) == {ACCOUNT: 1, "100000000002": 1, "100000000003": 2}
+
+
 async def test_what_was_broken_off_long_ago_is_begun_anew(inside: Inside, paths: Paths) -> None:
     standin = inside.machine.standin
     placed = standin.fault("ListAccountRoles", Fault.hold(), times=None, detail="100000000003")
@@ -364,6 +393,24 @@ async def test_trouble_that_stays(inside: Inside, impatience: None, caplog: pyte
     await walked(inside)
     assert role_calls(inside) == {**tries, ACCOUNT: tries[ACCOUNT] + 1}
     assert [entry.levelno for entry in caplog.records if "could not be listed" in entry.message] == [logging.WARNING]
+
+
+async def test_throttle_that_is_lower_than_our_own_limit(inside: Inside) -> None:
+    """Another program of the person's has the rest."""
+    standin = inside.machine.standin
+    standin.configure(accounts=40, throttle=20)
+    found = await walked(inside)
+    assert [known.roles for known in found.accounts] == [ROLES] * 40
+    assert 429 in {call.status for call in standin.calls()}
+
+
+async def test_more_pages_than_there_can_be(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    standin = inside.machine.standin
+    monkeypatch.setattr(walk, "_MOST_PAGES", 2)
+    standin.configure(accounts=1, roles=("A", "B", "C"), page_size=1)
+    assert "1 account could not be listed: AWS lists more roles than there can be" in await failed(inside, 1)
+    standin.configure(accounts=3)
+    assert await failed(inside, 1) == "AWS lists more accounts than there can be. Try again later"
 
 
 async def test_account_over_which_aws_stumbles_does_not_keep_the_others(inside: Inside, paths: Paths) -> None:
