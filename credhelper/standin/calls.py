@@ -42,7 +42,7 @@ class Call:
     Attributes:
         time: of arrival, by the stand-in's clock.
         operation: as in the service's model; pages are AuthorizePage, AuthorizeDecision, DevicePage,
-            DeviceDecision, IndexPage, and what nothing answers to is Unknown.
+            DeviceDecision, IndexPage, PortalPage, and what nothing answers to is Unknown.
         status: of the answer; None while there is none, and where a fault withheld it.
         error_code: as sent to the client; `drop`, `reset`, `silence` where a fault withheld the answer.
         detail: the grant type of CreateToken, `ACCOUNT/ROLE` of GetRoleCredentials, the account of
