@@ -57,7 +57,7 @@ def resolve_session(name: str | None, environ: Mapping[str, str], paths: Paths) 
                 _check_complete(incomplete, world)
         raise CredhelperError(
             f"{world.files[0]} has no sso-session and no profile that uses one",
-            "Run `aws configure sso` to make one",
+            "Run `credhelper setup` to make one",
         )
     names = ", ".join(session.name for session in sessions)
     raise UsageError(f"there are several sessions: {names}", "Name one of them")

@@ -43,7 +43,7 @@ def pick(choices: Choices, paths: Paths, environ: Mapping[str, str]) -> str:
         raise UsageError("no profile is named, and there is no terminal to pick one at", "Name one")
     rows = rows_of(choices, paths, environ)
     if not rows:
-        raise CredhelperError(f"{choices.path} has no profile", "Run `aws configure sso` to make one")
+        raise CredhelperError(f"{choices.path} has no profile", "Run `credhelper setup` to make one")
     program = shutil.which("fzf")
     if program is not None:
         at = _with_fzf(program, rows)

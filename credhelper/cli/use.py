@@ -105,7 +105,7 @@ def check(profile: str, choices: Choices) -> None:
     if near:
         raise UsageError(f"there is no profile {profile!r}", f"Did you mean {near[0]!r}?")
     if not choices.names:
-        raise UsageError(f"there is no profile {profile!r}: {choices.path} has none", "Run `aws configure sso`")
+        raise UsageError(f"there is no profile {profile!r}: {choices.path} has none", "Run `credhelper setup`")
     raise UsageError(f"there is no profile {profile!r} in {choices.path}", "Run `credhelper status`")
 
 

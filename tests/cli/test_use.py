@@ -144,7 +144,7 @@ class TestRefused:
         terminal.config.unlink()
         result = terminal.run("use", "dev", "--print")
         assert (result.code, result.out) == (2, "")
-        assert "Run `aws configure sso`" in result.err
+        assert "Run `credhelper setup`" in result.err
 
     def test_a_newline(self, terminal: Terminal) -> None:
         result = terminal.run("use", "two\nlines", "--print")

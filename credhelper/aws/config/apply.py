@@ -162,7 +162,7 @@ def _config(paths: Paths, environ: Mapping[str, str], *, must_exist: bool = True
     if not data and not path.is_file():
         if not must_exist and not path.exists():  # else a device, which could only swallow it
             return path, b""
-        raise ConfigError(f"there is no AWS config at {path}", "Write one with `aws configure sso`")
+        raise ConfigError(f"there is no AWS config at {path}", "Write one with `credhelper setup`")
     if not parse_config(data).profiles:
         reason = unparsable(data)
         if reason:  # a file of another kind, perhaps
