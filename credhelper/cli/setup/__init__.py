@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import click
 
 from credhelper.aws.config import read_config, read_credentials
-from credhelper.aws.config.apply import Plan
+from credhelper.aws.config.apply import Plan, plan_profiles
 from credhelper.aws.directory import Directory, read_directory
 from credhelper.aws.profile_styles import Style, remember_style, remembered_style
 from credhelper.aws.proposal import Proposal, propose
@@ -108,6 +108,7 @@ def command(
             "there is no terminal to ask on", "Say --yes, and --start-url URL where the config has no session yet"
         )
     say_network(paths, os.environ)
+    plan_profiles(paths, os.environ)  # a config that cannot be read is told of before all questions
     try:
         chosen = find_session(Wanted(start_url, sso_region, session), paths, os.environ, ask=ask)
         before = read_directory(paths, chosen)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from credhelper import settings
@@ -19,6 +20,8 @@ from credhelper.endpoints import endpoints_from_environment
 from credhelper.errors import CredhelperError, UsageError
 from credhelper.model import Session, normalize_start_url
 from credhelper.paths import Paths
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,12 @@ def find_session(wanted: Wanted, paths: Paths, environ: Mapping[str, str], *, as
     """
     if wanted.region is not None and not REGION.fullmatch(wanted.region):
         raise UsageError(f"{wanted.region!r} is no region", "Write it as in eu-west-1")
-    known = sessions_of(read_config(paths.config_file(environ)))
+    if wanted.session is not None and not _NAME.fullmatch(wanted.session):
+        raise UsageError(
+            f"{wanted.session!r} cannot be a session's name", "Letters, digits and . _ - can stand in it"
+        )
+    config = read_config(paths.config_file(environ))
+    known = sessions_of(config)
     chosen = _known_session(wanted, known, ask=ask)
     if chosen is not None:
         say(f"Identity Center: {chosen.start_url} in {chosen.region}")
@@ -53,7 +61,10 @@ def find_session(wanted: Wanted, paths: Paths, environ: Mapping[str, str], *, as
             return dataclasses.replace(session, legacy=False)
     say(f"Identity Center: {start.start_url}")
     region = _region(start, wanted, paths, environ, ask=ask)
-    return Session(_free_name(start, wanted, World.of(paths, environ), known), start.start_url, region)
+    # A name that a profile refers to is not free either: the profile would all at once have that session.
+    elsewhere = (session.name for session in World.of(paths, environ).sessions())
+    taken = {*config.sessions, *config.referenced, *(session.name for session in known), *elsewhere}
+    return Session(_free_name(start, wanted, taken), start.start_url, region)
 
 
 def _known_session(wanted: Wanted, known: list[Session], *, ask: bool) -> Session | None:
@@ -127,9 +138,8 @@ def _region(start: StartUrl, wanted: Wanted, paths: Paths, environ: Mapping[str,
     return pick("Region:", [(f"{region.name:15} {region.place}", region.name) for region in listed])
 
 
-def _free_name(start: StartUrl, wanted: Wanted, world: World, known: Iterable[Session]) -> str:
+def _free_name(start: StartUrl, wanted: Wanted, taken: Collection[str]) -> str:
     """A name for a new session. Raises UsageError where the one that was asked for is another's."""
-    taken = {session.name for session in (*known, *world.sessions())}
     if wanted.session is not None:
         if wanted.session in taken:
             raise UsageError(

@@ -176,6 +176,14 @@ def test_what_is_wrong_is_said_before_anything_is_done(
     assert wizard.browser.opened() == []
 
 
+def test_a_config_that_cannot_be_read_is_told_of_first(wizard: Wizard) -> None:
+    wizard.write_config("this is no config\n")
+    done = wizard.call(*YES, "--start-url", START)
+    assert done.code == 1
+    assert "cannot be read as an AWS config" in " ".join(done.err.split())
+    assert (done.out, wizard.browser.opened()) == ("", [])
+
+
 def test_a_region_that_nobody_tells(wizard: Wizard) -> None:
     wizard.standin.configure(portal_region=None)
     done = wizard.call(*YES, "--start-url", "acme")
