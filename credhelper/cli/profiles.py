@@ -63,8 +63,8 @@ class _Group(click.Group):
 def command(ctx: click.Context, *, as_json: bool) -> int:
     """List the profiles, or write some.
 
-    Without a command: the profiles of the AWS config, each with its account and role, and where its credentials
-    come from.
+    Without a command: the profiles of the AWS config and credentials file, each with its account and role, and
+    where its credentials come from.
     """
     if ctx.invoked_subcommand is not None:
         if as_json:
@@ -85,34 +85,39 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
 
 
 def _profiles(paths: Paths) -> Iterator[dict[str, Any]]:
-    """As `--json` has them, in the order of the file."""
+    """As `--json` has them, in the order of the files, the config first."""
     from credhelper.aws.choices import Choices  # noqa: PLC0415 - spares `profiles --help` its imports
     from credhelper.aws.config.authoring import marked_profiles  # noqa: PLC0415
     from credhelper.aws.config.reader import read_config  # noqa: PLC0415
     from credhelper.aws.directory import read_directory  # noqa: PLC0415
+    from credhelper.model import Profile  # noqa: PLC0415
 
     choices = Choices.of(paths, os.environ)
     written = marked_profiles(read_config(choices.path).data)
     names: dict[str, dict[str, str]] = {}
-    for profile in choices.profiles:
+    of_config = {profile.name: profile for profile in choices.profiles}
+    for name in choices.names:
+        profile = of_config.get(name) or Profile(name)
+        behind = choices.behind(name)
         session = profile.session
         if session is not None and session.id not in names:
             known = read_directory(paths, session)
             names[session.id] = {account.account_id: account.name for account in known.accounts} if known else {}
-        account = choices.account(profile.name) or None
-        named = choices.session_named_by(profile.name)
+        account = choices.account(name) or None
+        named = choices.session_named_by(name) if behind == profile else None
         yield {
-            "name": profile.name,
+            "name": name,
+            "source": behind.name if behind is not None and behind.name != name else None,
             "session": session.name if session else None,
             "session_missing": session is None and (profile.managed or named is not None),
             "account_id": account,
             "account_name": names[session.id].get(account or "") or None if session else None,
-            "role_name": choices.role(profile.name) or None,
+            "role_name": choices.role(name) or None,
             "region": profile.region,
             "output": profile.output,
             "managed": profile.managed,
             "shadowed": bool(profile.managed and profile.shadowed_by),
-            "written": _writer(written.get(profile.name)),
+            "written": _writer(written.get(name)),
         }
 
 
@@ -153,6 +158,8 @@ def _credentials(profile: dict[str, Any]) -> str:
         return "no session"
     if profile["managed"]:
         return "credhelper"
+    if profile["source"]:
+        return f"from {profile['source']}"
     return "sso, not enabled" if profile["session"] else "other"
 
 

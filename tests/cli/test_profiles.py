@@ -420,6 +420,7 @@ class TestList:
         assert list(found) == ["dev", "corp-dev.Admin", "corp-dev.ReadOnly", "corp-prod.ReadOnly"]
         assert found["corp-prod.ReadOnly"] == {
             "name": "corp-prod.ReadOnly",
+            "source": None,
             "session": "corp",
             "session_missing": False,
             "account_id": "100000000002",
@@ -440,6 +441,29 @@ class TestList:
         assert lines[3][:6] == ["corp-dev.Admin", "100000000001", "Corp", "Dev", "Admin", "corp"]
         assert lines[3][-1] == "credhelper"
         assert lines[2][-1] == "you"
+
+    def test_every_kind(self, machine: Machine) -> None:
+        machine.write_config(
+            "[profile plain]\nsso_session = corp\nsso_account_id = 1\nsso_role_name = R\n"
+            "[profile lost]\nsso_session = gone\nsso_account_id = 1\nsso_role_name = R\n"
+            "[profile chained]\nrole_arn = arn:aws:iam::123456789012:role/deploy\nsource_profile = dev\n"
+            "[profile shadow]\nsso_session = corp\nsso_account_id = 1\nsso_role_name = R\n"
+            f"credential_process = {machine.paths.helper} corp 1 R\n"
+            "[profile a\x1b]0;b\x07c]\nregion = x\n"
+        )
+        (machine.paths.aws / "credentials").write_text("[keys]\naws_access_key_id = AKIA\n[dev]\nregion = x\n")
+        lines = run()[1].splitlines()[2:]
+        cells = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines]
+        assert [(row[0], row[-2]) for row in cells] == [
+            ("dev", "credhelper"),
+            ("plain", "sso, not enabled"),
+            ("lost", "no session"),
+            ("chained", "from dev"),
+            ("shadow", "shadowed"),
+            ("a\\x1b]0;b\\x07c", "other"),
+            ("keys", "other"),
+        ]
+        assert cells[3][1:3] == ["123456789012", "deploy"]
 
     def test_nothing(self) -> None:
         assert "Write some: credhelper setup" in run()[1]
