@@ -48,7 +48,7 @@ def command(*, fix: bool, yes: bool, verbose: bool, as_json: bool) -> int:
     no_core_dumps()  # tokens are read, and sent to the endpoints of their login
     with _looking():
         themes = examine(_scene(paths))
-    mended: list[tuple[Finding, str]] = []
+    told, mended = _findings(themes), []
     if fix:
         if not as_json:
             show(themes, verbose=verbose)
@@ -62,12 +62,11 @@ def command(*, fix: bool, yes: bool, verbose: bool, as_json: bool) -> int:
     elif not fix:
         show(themes, verbose=verbose)
         show_text(summary(themes))
-    elif mended:
-        click.echo("\nAfter that:")
-        show(themes, verbose=False, only_findings=True)
-        show_text(summary(themes, mended=len(mended)))
     else:
-        show_text(summary(themes, mended=0))
+        if mended:
+            click.echo()
+            show(_news(themes, told, mended), verbose=False, only_findings=True)
+        show_text(summary(themes, mended=len(mended)))
     return EXIT_FAILURE if any(finding.kind == "problem" for finding in _findings(themes)) else EXIT_OK
 
 
@@ -126,6 +125,14 @@ def _look_again(paths: Paths, before: Sequence[Theme], mended: Sequence[tuple[Fi
     titles = set(THEMES) - (set() if _SLOW in touched else {_SLOW})
     fresh = {theme.title: theme for theme in examine(_scene(paths), titles)}
     return [fresh.get(theme.title, theme) for theme in before]
+
+
+def _news(themes: Sequence[Theme], told: Sequence[Finding], mended: Sequence[tuple[Finding, str]]) -> list[Theme]:
+    """What the second look has found that nobody has read yet, and what is there still though it was mended."""
+    read = [finding for finding in told if finding not in [done for done, _ in mended]]
+    return [
+        Theme(theme.title, [], [finding for finding in theme.findings if finding not in read]) for theme in themes
+    ]
 
 
 def _document(themes: Sequence[Theme], mended: Sequence[tuple[Finding, str]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from credhelper.aws.config.complaints import complaints, unparsable, without_ses
 from credhelper.doctor.environment import export, unset
 from credhelper.doctor.installation import listed
 from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
-from credhelper.doctor.scene import Scene
+from credhelper.doctor.scene import Scene, exists
 from credhelper.endpoints import is_loopback
 from credhelper.errors import ConfigError
 from credhelper.names import command_for, nearest
@@ -34,7 +34,7 @@ def readable(scene: Scene) -> Iterator[Remark]:
             Mend(words="Correct AWS_CONFIG_FILE" if named else scene.config_problem.remedy or "Mend it"),
         )
         return
-    if not path.exists():
+    if not exists(path):
         yield Finding(
             "config-missing",
             f"AWS_CONFIG_FILE names {scene.shown(path)}, which is not there"

@@ -10,7 +10,7 @@ from pathlib import Path
 from credhelper import __version__, client
 from credhelper.daemon import singleton
 from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
-from credhelper.doctor.scene import Scene
+from credhelper.doctor.scene import Scene, exists
 from credhelper.errors import CredhelperError
 
 _RESTART = Mend("credhelper daemon restart", verb=("daemon", "restart"))
@@ -67,7 +67,7 @@ def running(scene: Scene) -> Iterator[Remark]:
 def log(scene: Scene) -> Iterator[Remark]:
     """Whether its log can be written."""
     path = scene.paths.log
-    if path.exists() and not path.is_file():
+    if exists(path) and not path.is_file():
         yield Finding(
             "daemon-log",
             f"{scene.shown(path)} is no regular file",

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from credhelper import files, rc_places, shell_files
 from credhelper.aws.config.reader import merge_profiles
 from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
-from credhelper.doctor.scene import Scene
+from credhelper.doctor.scene import Scene, exists
 from credhelper.endpoints import check_endpoint
 from credhelper.errors import ConfigError, CredhelperError
 from credhelper.names import nearest
@@ -29,16 +29,14 @@ def access_keys(scene: Scene) -> Iterator[Remark]:
     if not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} & set(found):
         yield Well("no access keys in it")
         return
-    profile = chosen_profile(scene.environ)
+    profile, where = chosen_profile(scene.environ), _where(scene, found[0])
     yield Finding(
         "access-keys",
-        f"{found[0]} is set{_where(scene, found[0])}",
+        f"{found[0]} is set{where}",
         "Most programs work as those keys, and not as a profile"
         + (f" ({profile})" if profile else "")
         + "; a profile that is named on the command line alone wins over them",
-        Mend(
-            unset(scene, found), None if not _where(scene, found[0]) else "Take the line out there, and in this shell"
-        ),
+        Mend(unset(scene, found), "Take the line out there, and in this shell" if where else None),
     )
 
 
@@ -110,7 +108,7 @@ def endpoints(scene: Scene) -> Iterator[Remark]:
 def files_named(scene: Scene) -> Iterator[Remark]:
     """A credentials file that is named and not there."""
     named = scene.environ.get("AWS_SHARED_CREDENTIALS_FILE")
-    if named and named != os.devnull and not scene.credentials_path.exists():
+    if named and named != os.devnull and not exists(scene.credentials_path):
         yield Finding(
             "credentials-missing",
             f"AWS_SHARED_CREDENTIALS_FILE names {scene.shown(scene.credentials_path)}, which is not there",

@@ -12,7 +12,7 @@ from credhelper import __version__, resources, shell_files
 from credhelper.aws.config.apply import plan_enable
 from credhelper.aws.config.helper_line import parse_helper_line
 from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
-from credhelper.doctor.scene import Scene
+from credhelper.doctor.scene import Scene, exists
 from credhelper.errors import EXIT_USAGE, CredhelperError
 from credhelper.names import command_for
 
@@ -82,24 +82,32 @@ def own_settings(scene: Scene) -> Iterator[Remark]:
             "Until it is corrected, the settings read before, or the defaults, stay in force",
             Mend(command=scene.edit(scene.paths.settings)),
         )
-    elif scene.paths.settings.exists():
+    elif exists(scene.paths.settings):
         yield Well(f"settings in {scene.shown(scene.paths.settings)}")
 
 
 def helper(scene: Scene) -> Iterator[Remark]:
     """Whether the helper is in place, ours, current, and runs."""
     path = scene.paths.helper
-    if not scene.managed and not path.exists():
+    if not scene.managed and not exists(path):
         return
     exposed = list(_exposed_folders(scene))
     yield from exposed
     anew = Mend(_restores(scene), action=lambda: _install(scene))
-    if not path.exists() or (os.access(path, os.X_OK) and resources.helper_is_missing(scene.paths)):
+    if not exists(path) or (os.access(path, os.X_OK) and resources.helper_is_missing(scene.paths)):
         yield Finding(
             "helper-missing",
             f"the helper is gone, or a part of it: {scene.shown(path)}",
             "Every managed profile runs it, so no program gets credentials from them",
             anew,
+        )
+    elif not path.is_file():
+        aside = scene.word(path.with_suffix(".old"))
+        yield Finding(
+            "helper-missing",
+            f"something else is in the helper's place: {scene.shown(path)}",
+            "Every managed profile runs it, so no program gets credentials from them",
+            Mend(f"mv {scene.word(path)} {aside} && {_restores(scene)}"),
         )
     elif not os.access(path, os.X_OK):
         if os.statvfs(path).f_flag & os.ST_NOEXEC:
@@ -252,7 +260,7 @@ def _restores(scene: Scene) -> str:
 
 def _on_path(path: str) -> list[Path]:
     found = [Path(folder) / "credhelper" for folder in path.split(os.pathsep) if folder]
-    return [program for program in found if program.is_file() and os.access(program, os.X_OK)]
+    return [program for program in found if os.access(program, os.X_OK) and program.is_file()]
 
 
 def _mount_point(path: Path) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -31,7 +30,7 @@ def tokens(scene: Scene) -> Iterator[Remark]:
                 f"other users may read {counted(len(open_files), 'file')} in {scene.shown(folder)}, which may hold "
                 f"{what}",
                 "Whoever has them can work as you until they end",
-                Mend(f"chmod 600 {scene.word(folder)}/*.json", action=_private(open_files)),
+                Mend(f"chmod 600 {scene.word(folder)}/*.json", action=_private(scene, open_files)),
             )
         elif folder.is_dir():
             yield Well(f"{scene.shown(folder)} is private")
@@ -48,7 +47,7 @@ def aws_folder(scene: Scene) -> Iterator[Remark]:
                 "modes-folder",
                 f"others can write to {scene.shown(folder)}, or it is another user's",
                 "They could put a config there, which names programs that you run",
-                Mend(f"chmod go-w {scene.word(folder)}", action=_without_write([folder])),
+                Mend(f"chmod go-w {scene.word(folder)}", action=_without_write(scene, [folder])),
             )
 
 
@@ -61,7 +60,7 @@ def aws_files(scene: Scene) -> Iterator[Remark]:
                 "modes-writable",
                 f"others can write to {scene.shown(path)}",
                 "They could have programs of theirs run, or your tokens sent elsewhere",
-                Mend(f"chmod go-w {scene.word(path)}", action=_without_write([path])),
+                Mend(f"chmod go-w {scene.word(path)}", action=_without_write(scene, [path])),
             )
     for path, file in ((scene.config_path, scene.config), (scene.credentials_path, scene.credentials)):
         keys = any(values.get(STATIC_KEYS[1]) for values in file.profiles.values())
@@ -71,7 +70,7 @@ def aws_files(scene: Scene) -> Iterator[Remark]:
                 "modes-keys",
                 f"other users may read {scene.shown(path)}, which holds access keys",
                 "Such keys have no end",
-                Mend(f"chmod 600 {scene.word(path)}", action=_private([path])),
+                Mend(f"chmod 600 {scene.word(path)}", action=_private(scene, [path])),
             )
 
 
@@ -84,7 +83,7 @@ def own_files(scene: Scene) -> Iterator[Remark]:
             "modes-state",
             f"other users may read or write {scene.shown(state)}, or {counted(len(loose), 'name')} in it",
             "It holds the log, the daemon's address and the way to the network, perhaps with a proxy's password",
-            Mend(f"chmod -R go-rwx {scene.word(state)}", action=_private(loose)),
+            Mend(f"chmod -R go-rwx {scene.word(state)}", action=_private(scene, loose)),
         )
     elif state.is_dir():
         yield Well(f"{scene.shown(state)} is private")
@@ -104,20 +103,20 @@ def _mode(path: Path) -> int | None:
     return None
 
 
-def _private(paths: Sequence[Path]) -> Callable[[], str]:
-    return _changing(paths, ~_OTHERS, "private now")
+def _private(scene: Scene, paths: Sequence[Path]) -> Callable[[], str]:
+    return _changing(scene, paths, ~_OTHERS, "private now")
 
 
-def _without_write(paths: Sequence[Path]) -> Callable[[], str]:
-    return _changing(paths, ~_OTHERS_WRITE, "no longer writable by others")
+def _without_write(scene: Scene, paths: Sequence[Path]) -> Callable[[], str]:
+    return _changing(scene, paths, ~_OTHERS_WRITE, "no longer writable by others")
 
 
-def _changing(paths: Sequence[Path], mask: int, outcome: str) -> Callable[[], str]:
+def _changing(scene: Scene, paths: Sequence[Path], mask: int, outcome: str) -> Callable[[], str]:
     def change() -> str:
         for path in paths:
             with contextlib.suppress(FileNotFoundError):
                 path.chmod(stat.S_IMODE(path.stat().st_mode) & mask)
-        return f"{shlex.quote(paths[0].name) if len(paths) == 1 else counted(len(paths), 'file')}: {outcome}"
+        return f"{scene.shown(paths[0])} is {outcome}" if len(paths) == 1 else f"{len(paths)} files are {outcome}"
 
     return change
 

@@ -13,7 +13,7 @@ from credhelper.doctor.asking import Question, ask
 from credhelper.doctor.environment import host
 from credhelper.doctor.installation import listed
 from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
-from credhelper.doctor.scene import Scene
+from credhelper.doctor.scene import Scene, exists
 from credhelper.endpoints import check_proxy, is_loopback
 from credhelper.errors import ConfigError, UpstreamError
 from credhelper.names import login_command
@@ -107,7 +107,7 @@ def _unreached(scene: Scene, failed: Sequence[Question], *, everything: bool) ->
                 "It was recorded from your environment, or stands in the settings",
                 Mend(
                     "env HTTPS_PROXY=http://HOST:PORT credhelper daemon start",
-                    "Without a proxy run `env -u HTTPS_PROXY -u https_proxy credhelper daemon start`; with another one",
+                    "Without one run `env -u HTTPS_PROXY -u https_proxy credhelper daemon start`; with another one",
                 ),
             )
         elif kind == "portal":
@@ -249,7 +249,7 @@ def _bundles(scene: Scene) -> Iterator[tuple[Path, str]]:
 
 
 def _bundle_problem(path: Path) -> str | None:
-    if not path.exists():
+    if not exists(path):
         return "is not there"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:

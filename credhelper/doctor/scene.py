@@ -180,6 +180,14 @@ class Scene:
         return f"{editor if _EDITOR.fullmatch(editor) else 'vi'} {self.word(path)}"
 
 
+def exists(path: Path) -> bool:
+    """Whether there is something at `path`, as far as we may see; a name that is too long names nothing."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def _unreadable(path: Path) -> ConfigError | None:
     try:
         check_readable(path)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from credhelper.aws.config.apply import shared_with
 from credhelper.doctor.remarks import Check, Finding, Mend, Remark
-from credhelper.doctor.scene import Scene
+from credhelper.doctor.scene import Scene, exists
 from credhelper.errors import ConfigError
 from credhelper.surroundings import is_wsl, look
 
@@ -20,7 +20,7 @@ _OCTAL = re.compile(r"\\([0-7]{3})")
 def config(scene: Scene) -> Iterator[Remark]:
     """Whether a managed profile may be read where its helper is not."""
     path = scene.config_path
-    if not path.exists() or not scene.managed:
+    if not exists(path) or not scene.managed:
         return
     home = str(scene.paths.home)
     real = path.resolve()
