@@ -134,7 +134,7 @@ def is_free(paths: Paths) -> bool:
     """Whether no daemon holds the lock at this moment."""
     for path in (paths.daemon_lock, paths.state):
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO would block for ever
         except OSError:
             continue
         try:
