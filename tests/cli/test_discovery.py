@@ -22,7 +22,7 @@ from credhelper.cli.discovery import Progress, discover
 from credhelper.errors import CredhelperError, DaemonUnavailable, LoginNeeded
 from credhelper.paths import Paths
 from credhelper.standin import Fault, StandIn
-from tests.cli.terminal import environment
+from tests.cli.terminal import COMMAND, environment
 from tests.machine import Machine
 from tests.support import MakeStandIn, Processes, Serve
 from tests.waiting import wait_until
@@ -145,6 +145,22 @@ def test_killed_daemon_is_replaced_and_what_was_written_down_is_not_asked_again(
     calls = role_calls(machine.standin)
     assert {calls[account] for account in known} == {1}
     assert json.loads(desk.agent.call("ping"))["pid"] != pid
+
+
+def test_logout_in_the_middle(desk: Desk, machine: Machine) -> None:
+    machine.standin.configure(accounts=100)
+    done: list[subprocess.CompletedProcess[str]] = []
+
+    def log_out(progress: Progress) -> None:
+        if progress.listed and not done:
+            command = [*COMMAND, "logout", "corp"]
+            done.append(subprocess.run(command, env=environment(), capture_output=True, text=True, check=False))
+
+    with pytest.raises(LoginNeeded, match=r"session corp: not logged in. Run: credhelper login corp"):
+        discover(desk, machine.session, log_out)
+    assert [(ended.returncode, ended.stdout) for ended in done] == [(0, "Logged out of corp.\n")]
+    assert wait_until(lambda: unfinished(desk.paths, machine.session) is None)
+    assert "Traceback" not in desk.paths.log.read_text()
 
 
 # --- odd daemons ----------------------------------------------------------------------------------------------------
