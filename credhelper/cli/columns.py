@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
 
 _GAP = "  "
-# What each column has at least, if it needs it, before another one is left out for that.
-_LEAST = 12
+# What each column has at least, if it needs it, before another one is left out for that; the first one names the row.
+_LEAST, _LEAST_NAME = 12, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +58,24 @@ class Columns:
 
     def _fit(self, widths: dict[int, int], room: int) -> None:
         """Leave out as few columns as need be, then shorten the widest of those that stay."""
+        least = {at: min(width, _LEAST_NAME if at == 0 else _LEAST) for at, width in widths.items()}
         for title in self.shed:
-            if _total({at: min(width, _LEAST) for at, width in widths.items()}) <= room:
+            if _total(least) <= room:
                 break
-            widths.pop(self.titles.index(title), None)
-        _shorten(widths, room)
+            for kept in (least, widths):
+                kept.pop(self.titles.index(title), None)
+        _shorten(widths, room, least)
+        _shorten(widths, room, dict.fromkeys(widths, 1))
         while len(widths) > 1 and _total(widths) > room:
             widths.popitem()
 
 
-def _shorten(widths: dict[int, int], room: int) -> None:
-    while _total(widths) > room and max(widths.values()) > 1:
-        widths[max(widths, key=lambda at: widths[at])] -= 1
+def _shorten(widths: dict[int, int], room: int, least: dict[int, int]) -> None:
+    while _total(widths) > room:
+        longer = [at for at, width in widths.items() if width > least[at]]
+        if not longer:
+            return
+        widths[max(longer, key=lambda at: widths[at])] -= 1
 
 
 def _total(widths: dict[int, int]) -> int:
