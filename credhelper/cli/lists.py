@@ -276,7 +276,8 @@ def _keys(checklist: Checklist) -> KeyBindings:
     bindings.add("c-a")(lambda _: checklist.toggle_all())
     bindings.add("backspace")(lambda _: checklist.search(checklist.query[:-1]))
     bindings.add("c-u")(lambda _: checklist.search(""))
-    bindings.add("enter")(partial(_leave, checklist))
+    for key in ("enter", "c-j"):  # the second where it was typed before the list was there
+        bindings.add(key)(partial(_leave, checklist))
     for key in ("c-c", "c-d"):
         bindings.add(key)(lambda event: event.app.exit(result=None))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from credhelper.standin import Fault
-from tests.cli.setup.wizard import CTRL_A, ENTER, START, UP, Wizard
+from tests.cli.setup.wizard import CTRL_A, ENTER, START, UP, Wizard, list_of
 from tests.shells.terminal import Terminal
 
 OWN = f"""\
@@ -61,7 +61,7 @@ def test_ctrl_c_where_the_region_is_asked_for(wizard: Wizard) -> None:
     wizard.standin.configure(portal_region=None)
     with wizard.start() as seen:
         go(seen, [URL])
-        screen = seen.wait_for("? Region:")
+        screen = list_of(seen, "Region:")
         assert "the access portal's page does not say it." in screen
         seen.interrupt()
         assert seen.wait() == 130

@@ -8,7 +8,7 @@ import pytest
 
 from credhelper.aws.config import parse_config
 from credhelper.standin import Account
-from tests.cli.setup.wizard import CTRL_A, CTRL_U, DOWN, ENTER, PAGE_DOWN, UP, Wizard
+from tests.cli.setup.wizard import CTRL_A, CTRL_U, DOWN, ENTER, PAGE_DOWN, UP, Wizard, list_of
 
 
 def test_forty_columns(wizard: Wizard) -> None:
@@ -17,27 +17,27 @@ def test_forty_columns(wizard: Wizard) -> None:
         "[sso-session acme]\nsso_start_url = https://acme.awsapps.com/start\nsso_region = eu-west-1\n"
     )
     with wizard.start("--hook", "none", "--device", columns=40) as seen:
-        screen = seen.wait_for("Which Identity Center?")
+        screen = list_of(seen, "Which Identity Center?")
         assert "> acme  https://acme.awsapps.com/start" in screen
         seen.type(DOWN + ENTER)
         seen.wait_for("Start URL:")
         seen.type(f"wrong words{ENTER}")
         seen.wait_for("no https address")
         seen.type(f"d-93670bd35a{ENTER}")
-        screen = seen.wait_for("? Region:")
+        screen = list_of(seen, "Region:")
         assert "Europe (Ireland)" in screen
         seen.type("oregon")
         screen = seen.wait_for("> us-west-2       US West (Oregon)")
         assert "/ oregon_" in screen
         seen.type(ENTER)
-        screen = seen.wait_for("Enter: go on")
+        screen = list_of(seen, "Accounts and roles:")
         assert re.search(r"> \[x\] Client Product… +AWSAdministrato…", screen)
         assert screen.splitlines()[-2:] == [
             "  type to search, Tab: take or leave",
             "  Ctrl-A: all shown, Enter: go on",
         ]
         seen.type(ENTER)
-        screen = seen.wait_for("Names of the profiles:")
+        screen = list_of(seen, "Names of the profiles:")
         assert "  reply-sandbox.AWSReadOnlyAccess" in screen.splitlines()
         seen.type(UP + ENTER)
         seen.wait_for("Template:")
@@ -70,7 +70,7 @@ def test_many_accounts_and_a_long_diff(wizard: Wizard) -> None:
     with wizard.start("--hook", "none", "--template", "{account_name|slug}", lines=24) as seen:
         seen.wait_for("Start URL:")
         seen.type(f"d-93670bd35a{ENTER}")
-        screen = seen.wait_for("Enter: go on", limit=60)
+        screen = list_of(seen, "Accounts and roles:", 60)
         assert "  150 of 150 chosen" in screen.splitlines()
         assert "  1 of 150" in screen.splitlines()
         seen.type(PAGE_DOWN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from credhelper.aws.config.authoring import written_profiles
-from tests.cli.setup.wizard import CTRL_U, DOWN, ENTER, START, TAB, Wizard, accounts
+from tests.cli.setup.wizard import CTRL_U, DOWN, ENTER, START, TAB, Wizard, accounts, list_of
 
 
 def test_from_nothing_to_working(wizard: Wizard) -> None:
@@ -13,7 +13,7 @@ def test_from_nothing_to_working(wizard: Wizard) -> None:
         seen.wait_for("Start URL:")
         assert wizard.files == {}
         seen.type(f"{START}/#/console?account_id=100000000002&role_name=AWSReadOnlyAccess{ENTER}")
-        screen = seen.wait_for("Enter: go on")
+        screen = list_of(seen, "Accounts and roles:")
         shown = seen.raw().decode()
         assert f"Identity Center: {START}" in shown
         assert "Region: eu-west-1, as the portal says" in shown
@@ -25,7 +25,7 @@ def test_from_nothing_to_working(wizard: Wizard) -> None:
         seen.type(TAB + CTRL_U)
         seen.wait_for("3 of 4 chosen")
         seen.type(ENTER)
-        screen = seen.wait_for("Names of the profiles:")
+        screen = list_of(seen, "Names of the profiles:")
         assert re.search(r"  client-production\.AWSReadOnlyAccess +Client Production, AWSReadOnlyAccess", screen)
         assert "client-production.AWSAdministratorAccess" not in screen
         assert "Rather like client-production-aws-read-only-access" in screen
@@ -66,16 +66,16 @@ def _again_with_a_new_account(wizard: Wizard) -> None:
     before = wizard.config.read_bytes()
     wizard.standin.configure(accounts=accounts(3))
     with wizard.start("--hook", "bash") as seen:
-        screen = seen.wait_for("Which Identity Center?")
+        screen = list_of(seen, "Which Identity Center?")
         assert f"> d-93670bd35a  {START}" in screen
         seen.type(ENTER)
-        screen = seen.wait_for("Enter: go on")
+        screen = list_of(seen, "Accounts and roles:")
         # What was left out stays so, what there was not to choose then is taken.
         assert "  5 of 6 chosen" in screen.splitlines()
         assert re.search(r"> \[ \] Client Production +100000000002 +AWSAdministratorAccess", screen)
         assert re.search(r"\[x\] Client Staging +100000000003 +AWSAdministratorAccess", screen)
         seen.type(ENTER)
-        screen = seen.wait_for("Names of the profiles:")
+        screen = list_of(seen, "Names of the profiles:")
         assert re.search("  client-staging-aws-read-only-access", screen)
         assert re.search("  reply-sandbox-aws-read-only-access +as now", screen)
         seen.type(ENTER)
@@ -109,7 +109,7 @@ def _again_with_nothing_new(wizard: Wizard) -> None:
     with wizard.start("--hook", "none") as seen:
         seen.wait_for("Which Identity Center?")
         seen.type(ENTER)
-        screen = seen.wait_for("Enter: go on")
+        screen = list_of(seen, "Accounts and roles:")
         assert "  4 of 6 chosen" in screen.splitlines()
         seen.type(ENTER)
         seen.wait_for("aws s3 ls --profile")

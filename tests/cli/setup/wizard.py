@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +28,13 @@ def accounts(count: int) -> dict[str, Account]:
         )
         for at, name in enumerate(NAMES[:count])
     }
+
+
+def list_of(seen: Terminal, title: str, limit: float = 20.0) -> str:
+    """Wait until the list with this title is drawn to its last line; the screen."""
+    return seen.wait_until(
+        lambda screen: f"? {title}" in screen and re.search(r"Enter: (?:go on|take it)$", screen), limit
+    )
 
 
 @dataclass
