@@ -65,9 +65,9 @@ def _get(url: str, network: Network, timeout: float) -> tuple[int, str | None, s
 
     proxies = proxies_for(url, network)
     session = URLLib3Session(
-        verify=network.ca_bundle or True,
+        verify=network.ca_bundle or True,  # type: ignore[arg-type] # narrower in the stubs than it is
         proxies=None if proxies is None else dict(proxies),
-        timeout=(timeout, timeout),
+        timeout=(timeout, timeout),  # type: ignore[arg-type]
     )
     deadlines.impose(session)
     headers = {"User-Agent": f"credhelper/{__version__}", "Accept": "text/html", "Accept-Encoding": "identity"}
