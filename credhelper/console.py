@@ -24,7 +24,7 @@ _PARTITIONS = (
     ("eu-iso", "aws-iso", None),
     ("", "aws", "console.aws.amazon.com"),
 )
-_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+){1,3}-\d{1,2}")
+_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+){1,3}-[0-9]{1,2}")
 _PATH = re.compile(r"[a-z0-9][a-z0-9-]*(?:/[A-Za-z0-9_.-]+)*")
 _ACCOUNT = re.compile(r"[0-9]{12}")
 # The portal's other address, which may stand in the AWS config as well; no page is there.
@@ -195,8 +195,8 @@ def link(start_url: str, region: str, account_id: str, role_name: str, destinati
     """
     if not _ACCOUNT.fullmatch(account_id):
         raise ConfigError(f"{account_id[:40]!r} is no account id of 12 digits", "Correct sso_account_id")
-    if not role_name:
-        raise ConfigError("the role has no name", "Correct sso_role_name")
+    if not role_name or not role_name.isprintable():
+        raise ConfigError(f"{role_name[:40]!r} is no role's name", "Correct sso_role_name")
     values = {"account_id": account_id, "role_name": role_name}
     if destination is not None:
         values["destination"] = destination

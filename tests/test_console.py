@@ -156,7 +156,17 @@ def test_no_role_leads_anywhere_else(role: str) -> None:
     assert parse_qs(made.partition("?")[2])["role_name"] == [role]
 
 
-@pytest.mark.parametrize(("account", "role"), [("12345", ROLE), ("12345678901x", ROLE), ("", ROLE), (ACCOUNT, "")])
+@pytest.mark.parametrize(
+    ("account", "role"),
+    [
+        ("12345", ROLE),
+        ("12345678901x", ROLE),
+        ("", ROLE),
+        (ACCOUNT, ""),
+        (ACCOUNT, "Ad\udcffmin"),  # as undecodable bytes of a config are read
+        (ACCOUNT, "Ad\u202emin"),
+    ],
+)
 def test_an_account_or_role_that_is_none(account: str, role: str) -> None:
     with pytest.raises(ConfigError):
         console.link("https://x.awsapps.com/start", "eu-west-1", account, role)
@@ -176,7 +186,9 @@ def test_partitions_are_those_of_botocore() -> None:
     assert seen == {"aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso"}
 
 
-@pytest.mark.parametrize("text", ["", "EU-WEST-1", "eu_west_1", "eu-west-1/", "evil.com/x?a=b#", "eu-west-1\n", "-"])
+@pytest.mark.parametrize(
+    "text", ["", "EU-WEST-1", "eu_west_1", "eu-west-1/", "evil.com/x?a=b#", "eu-west-1\n", "-", "eu-west-\u0661"]
+)
 def test_what_is_no_region(text: str) -> None:
     assert not console.is_region(text)
 

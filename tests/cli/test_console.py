@@ -90,6 +90,13 @@ def test_china(terminal: Terminal) -> None:
     )
 
 
+def test_a_role_that_no_link_can_hold(terminal: Terminal) -> None:
+    terminal.config.write_bytes(terminal.config.read_bytes().replace(b"AWSReadOnlyAccess", b"Ad\xffmin"))
+    result = terminal.run("console", "--print", "dev")
+    assert (result.code, result.out) == (1, "")
+    assert "'Ad\\udcffmin' is no role's name\n  Correct sso_role_name\n" in result.err
+
+
 def test_a_managed_and_a_legacy_profile(terminal: Terminal) -> None:
     terminal.add(
         "\n[profile old]\nsso_start_url = https://old.awsapps.com/start\nsso_region = us-east-1\n"
