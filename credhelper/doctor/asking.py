@@ -73,11 +73,12 @@ def ask(scene: Scene) -> list[Question]:
     questions = _questions(scene)
     if not questions:
         return []
-    import botocore.session  # noqa: F401, PLC0415 - by one thread, before there are several
-
+    lines = _Lines(scene)
+    for question in questions:
+        lines.prepare(question)  # a tenth of a second of work for each, which is none of the time to answer in
     for question in questions:
         # No pool: its threads would be waited for at the end, also one that looks up a name for half a minute.
-        threading.Thread(target=_put, args=(scene, question), name=question.host, daemon=True).start()
+        threading.Thread(target=lines.put, args=(question,), name=question.host, daemon=True).start()
     until = time.monotonic() + _ALL_WITHIN
     for question in questions:
         question.done.wait(max(until - time.monotonic(), 0.0))
@@ -120,24 +121,41 @@ def _for_login(scene: Scene, session: Session) -> Endpoints:
     return Endpoints(theirs.oidc or named.oidc, theirs.portal or named.portal, theirs.sts or named.sts)
 
 
-def _put(scene: Scene, question: Question) -> None:
-    clock = Clock()
-    endpoints = question.endpoints
-    url = endpoints.oidc if question.service == "sso-oidc" else endpoints.portal
-    center = IdentityCenter(
-        question.session.region, endpoints, network_for(scene.settings.network, url), clock, _TIMEOUT
-    )
-    try:
-        if question.service == "sso-oidc":
-            center.refresh(Registration(_NOBODY, _NOBODY, 0.0), _NOBODY)
-        else:
-            access_token = question.token.access_token if question.token else _NOBODY
-            center.accounts(access_token)
-    except CredhelperError as error:
-        question.error = error
-    except Exception as error:  # noqa: BLE001 - an answer like any other
-        question.error = UpstreamError("", UpstreamError.GARBAGE, 0, type(error).__name__)
-    finally:
-        center.close()
-        question.skew = clock.skew
-        question.done.set()
+class _Lines:
+    """The clients to ask by, one for all that goes to the same endpoints, each with its own idea of AWS's clock."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._network = scene.settings.network
+        self._made: dict[tuple[str, str | None], tuple[IdentityCenter, Clock]] = {}
+
+    def prepare(self, question: Question) -> None:
+        """Make the client for it."""
+        key = self._key(question)
+        if key not in self._made:
+            clock = Clock()
+            center = IdentityCenter(
+                question.session.region, question.endpoints, network_for(self._network, key[1]), clock, _TIMEOUT
+            )
+            center.prepare(question.service)
+            self._made[key] = center, clock
+
+    def put(self, question: Question) -> None:
+        """Ask, and note what comes of it. Raises nothing."""
+        center, clock = self._made[self._key(question)]
+        try:
+            if question.service == "sso-oidc":
+                center.refresh(Registration(_NOBODY, _NOBODY, 0.0), _NOBODY)
+            else:
+                center.accounts(question.token.access_token if question.token else _NOBODY)
+        except CredhelperError as error:
+            question.error = error
+        except Exception as error:  # noqa: BLE001 - an answer like any other
+            question.error = UpstreamError("", UpstreamError.GARBAGE, 0, type(error).__name__)
+        finally:
+            question.skew = clock.skew
+            question.done.set()
+
+    @staticmethod
+    def _key(question: Question) -> tuple[str, str | None]:
+        url = question.endpoints.oidc if question.service == "sso-oidc" else question.endpoints.portal
+        return f"{question.service} {question.session.region}", url

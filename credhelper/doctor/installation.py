@@ -20,6 +20,8 @@ from credhelper.names import command_for
 _HELPER_WITHIN = 5.0
 # Bytes without which neither a config nor a token can be replaced.
 _LEAST_ROOM = 1 << 20
+# Linux alone tells.
+_NOEXEC = getattr(os, "ST_NOEXEC", 0)
 _NAMES_TOLD = 5
 _COMMAND = re.compile(r"`([^`]+)`")
 
@@ -110,7 +112,7 @@ def helper(scene: Scene) -> Iterator[Remark]:
             Mend(f"mv {scene.word(path)} {aside} && {_restores(scene)}"),
         )
     elif not os.access(path, os.X_OK):
-        if os.statvfs(path).f_flag & os.ST_NOEXEC:
+        if os.statvfs(path).f_flag & _NOEXEC:
             yield Finding(
                 "helper-noexec",
                 f"the helper cannot be run: {scene.shown(path)} lies on a file system that is mounted noexec",

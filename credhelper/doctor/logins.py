@@ -10,7 +10,7 @@ from typing import Any
 
 from credhelper.aws.config.reader import session_of
 from credhelper.aws.survey import look_at
-from credhelper.aws.tokens import parse_token
+from credhelper.aws.tokens import Found, parse_token
 from credhelper.core.schedule import Assessment
 from credhelper.dates import moment_of
 from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
@@ -100,22 +100,33 @@ def _session(scene: Scene, session: Session) -> Iterator[Remark]:
         )
         return
     now = scene.clock.now()
-    if token is not None and not token.refreshable(now):
-        yield _not_renewable(scene, session, expires_at)
-        return
-    left = f"until {local_time(expires_at, now)}" if expires_at else "now"
-    yield Well(f"{name} is logged in, and renews itself (token {left})")
+    found = scene.cache.find(session, now)
+    if found is not None and (found.borrowed or not found.token.refreshable(now)):
+        yield _not_renewable(scene, session, found)
+    elif state == "renewing":
+        yield Well(f"{name} is logged in; its token is renewed at the next call")
+    else:
+        left = f" (token until {local_time(expires_at, now)})" if expires_at else ""
+        yield Well(f"{name} is logged in, and renews itself{left}")
 
 
-def _not_renewable(scene: Scene, session: Session, expires_at: float | None) -> Finding:
-    ends = f" and ends at {local_time(expires_at, scene.clock.now())}" if expires_at else ""
-    text = f"session {session.name}: this login cannot be renewed{ends}"
+def _not_renewable(scene: Scene, session: Session, found: Found) -> Finding:
+    token = found.token
+    ends = local_time(token.expires_at, scene.clock.now())
+    text = f"session {session.name}: this login cannot be renewed, and ends at {ends}"
     again = login_command(session.name).replace("credhelper login", "credhelper login --force", 1)
-    token = scene.cache.read(session.cache_key)
-    if token is not None and token.refresh_token and token.client_id and token.client_secret:
+    if found.borrowed:
+        return Finding(
+            "token-scopes",
+            text,
+            "It is the login of a profile without an sso-session, which is used while it lives",
+            Mend(again),
+            "hint",
+        )
+    if token.refresh_token and token.client_id and token.client_secret:
         return Finding("token-registration", text, "Its client registration has run out", Mend(again))
     if session.legacy:
-        names = [found.name for found in scene.profiles if found.session and found.session.id == session.id]
+        names = [other.name for other in scene.profiles if other.session and other.session.id == session.id]
         return Finding(
             "token-scopes",
             text,
@@ -123,15 +134,12 @@ def _not_renewable(scene: Scene, session: Session, expires_at: float | None) -> 
             Mend(f"{command_for('enable', names[0])} && {login_command(session.name)}" if names else again),
             "hint",
         )
+    unscoped = "; the AWS CLI asks for it only where sso_registration_scopes says so"
     return Finding(
         "token-scopes",
         text,
         f"It was made without the scope {DEFAULT_SCOPE}, so AWS gave no refresh token"
-        + (
-            "; the AWS CLI asks for it only where sso_registration_scopes says so"
-            if _unscoped(scene, session)
-            else ""
-        ),
+        + (unscoped if _unscoped(scene, session) else ""),
         Mend(again),
     )
 

@@ -125,7 +125,12 @@ def _unreached(scene: Scene, failed: Sequence[Question], *, everything: bool) ->
                 Mend(words="Check endpoints and proxy"),
             )
         elif kind == "endpoint":
-            yield Finding("endpoint-unsafe", details, f"{hosts} is not asked", Mend(words="Correct the endpoint"))
+            yield Finding(
+                "endpoint-unsafe",
+                f"the endpoint {hosts} is neither https nor on this machine",
+                "A token must not travel there, so it is not asked",
+                Mend(words="Correct the endpoint in the settings, and log in again"),
+            )
         else:
             yield Finding(
                 "offline" if everything else "unreachable",
@@ -173,7 +178,7 @@ def _clock(answered: Sequence[Question]) -> Iterator[Remark]:
         "AWS refuses requests that are signed five minutes off"
         if refused
         else "From five minutes on AWS refuses what is signed by it",
-        Mend(command),
+        Mend(command, "Let the system keep it (that of a container or a virtual machine is its host's)"),
         "problem" if refused else "hint",
     )
 

@@ -57,7 +57,8 @@ def test_a_mode_that_was_lost(clinic: Clinic) -> None:
 
 def test_a_home_that_is_mounted_noexec(clinic: Clinic) -> None:
     clinic.paths.helper.chmod(0o600)  # what the kernel then says of every file
-    pretend_statvfs(clinic, f_flag=os.ST_NOEXEC)
+    clinic.patch.setattr(installation, "_NOEXEC", 8)  # of which macOS knows nothing
+    pretend_statvfs(clinic, f_flag=8)
     finding = clinic.one(THEME)
     assert finding.check == "helper-noexec"
     assert finding.mend.command is not None

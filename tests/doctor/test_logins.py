@@ -10,6 +10,7 @@ import pytest
 
 from credhelper.agent import Agent
 from credhelper.dates import format_date
+from credhelper.doctor.remarks import Well
 from credhelper.model import Session
 from tests.doctor.clinic import Clinic
 from tests.machine import section
@@ -102,6 +103,21 @@ def test_a_profile_of_the_old_form(clinic: Clinic) -> None:
     finding = clinic.one(THEME)
     assert (finding.check, finding.kind) == ("token-scopes", "hint")
     assert finding.mend.command == "credhelper enable old && credhelper login d-93670bd35a"
+
+
+def test_a_session_that_lives_on_a_login_of_the_old_form(clinic: Clinic) -> None:
+    machine = clinic.machine
+    machine.token_file.unlink()
+    machine.log_in(Session("d-93670bd35a", machine.session.start_url, "eu-west-1", legacy=True))
+    finding = clinic.one(THEME)
+    assert (finding.check, finding.kind, finding.mend.command) == ("token-scopes", "hint", AGAIN)
+
+
+def test_a_token_that_the_next_call_renews(clinic: Clinic) -> None:
+    change(clinic, expiresAt=format_date(time.time() - 60))
+    (theme,) = clinic.themes(THEME)
+    assert theme.findings == []
+    assert theme.wells == [Well("corp is logged in; its token is renewed at the next call")]
 
 
 @pytest.mark.parametrize(

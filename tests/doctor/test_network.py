@@ -227,6 +227,20 @@ def test_sessions_of_two_organizations(clinic: Clinic, make_standin: MakeStandIn
     assert [call.error_code for call in other.calls("ListAccounts")] == ["UnauthorizedException"]
 
 
+def test_many_sessions_are_asked_side_by_side(clinic: Clinic) -> None:
+    standin, names = clinic.machine.standin, [f"customer-{number}" for number in range(40)]
+    sessions = [Session(name, f"https://{name}.awsapps.com/start", "eu-west-1") for name in names]
+    clinic.machine.write_config("".join(map(section, sessions)))
+    text = "".join(f'[sessions.{name}]\noidc = "{standin.url}"\nportal = "{standin.url}"\n' for name in names)
+    clinic.paths.settings.write_text(clinic.paths.settings.read_text() + text)
+    for session in sessions:
+        clinic.machine.log_in(session)
+    with standin.fault("ListAccounts", Fault.slow(1.0)):  # one after the other they would take longer than there is
+        assert clinic.look(THEME) == []
+    assert len(standin.calls("ListAccounts")) == 41
+    assert len(standin.calls("CreateToken")) == 1
+
+
 def test_no_session_asks_nobody(clinic: Clinic) -> None:
     clinic.machine.config.write_text("[profile plain]\nregion = eu-west-1\n")
     assert clinic.look(THEME) == []
