@@ -15,6 +15,8 @@ from credhelper.terminal import counted, is_terminal, printable
 _VERBS = {"is": "are", "has": "have", "does": "do"}
 # A longer diff is shown in part where a person is to answer below it.
 _MOST_LINES = 200
+# More profiles that are refused for one reason are counted.
+_MOST_REFUSED = 5
 _DONE = {"Enable": "enabled", "Disable": "disabled", "Write": "written", "Remove": "removed"}
 
 
@@ -81,8 +83,12 @@ def _what(plan: Plan, verb: str) -> str:
 
 def _report(plan: Plan, verb: str, *, dry_run: bool) -> None:
     edit = plan.edit
-    for name, reason in edit.refused:
-        click.echo(f"Refused: {printable(name)}: {printable(reason)}")
+    for reason, names in _by_reason(edit.refused).items():
+        if len(names) > _MOST_REFUSED:
+            click.echo(f"Refused: {_profiles(names)}: {printable(reason)}")
+        else:
+            for name in names:
+                click.echo(f"Refused: {printable(name)}: {printable(reason)}")
     for warning in edit.warnings:
         click.echo(f"Mind: {printable(warning)}")
     _report_unchanged(plan)
@@ -95,14 +101,19 @@ def _report(plan: Plan, verb: str, *, dry_run: bool) -> None:
 
 
 def _report_unchanged(plan: Plan) -> None:
-    by_reason: dict[str, list[str]] = {}
-    for name, reason in plan.edit.unchanged:
-        by_reason.setdefault(reason, []).append(name)
-    for reason, names in by_reason.items():
+    for reason, names in _by_reason(plan.edit.unchanged).items():
         if len(names) == 1:
             click.echo(f"Left as it is: {printable(names[0])}: {printable(reason)}")
         else:
             click.echo(f"Left as they are: {_profiles(names)}: {printable(_of_several(reason))}")
+
+
+def _by_reason(said: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """Names by what is said of them."""
+    found: dict[str, list[str]] = {}
+    for name, reason in said:
+        found.setdefault(reason, []).append(name)
+    return found
 
 
 def _of_several(reason: str) -> str:

@@ -13,7 +13,7 @@ import click
 
 from credhelper.cli import no_core_dumps
 from credhelper.cli.planned import carry_out, outcome
-from credhelper.errors import EXIT_FAILURE, EXIT_OK, ConfigError
+from credhelper.errors import EXIT_FAILURE, EXIT_OK, ConfigError, UsageError
 from credhelper.paths import Paths
 from credhelper.terminal import counted, paragraph, printable
 
@@ -59,6 +59,7 @@ def command(
     the account's name, id and mail address, the role, and the profile's name.
     """
     from credhelper.aws.config.apply import plan_profiles  # noqa: PLC0415 - spares `--help` its imports
+    from credhelper.aws.config.authoring import wrong_defaults  # noqa: PLC0415
     from credhelper.aws.config.reader import read_config, read_credentials  # noqa: PLC0415
     from credhelper.aws.profile_styles import Style, remember_style, remembered_style  # noqa: PLC0415
     from credhelper.aws.proposal import propose  # noqa: PLC0415
@@ -80,8 +81,11 @@ def command(
         include=include,
         exclude=exclude,
     )
-    # What is wrong with the template or the config is said before the long walk.
+    # What is wrong with the flags or the config is said before the long walk.
     Template.parse(style.template)
+    said = wrong_defaults(style.region, style.output)
+    if said:
+        raise UsageError(said, "Write them as in eu-west-1 and json")
     plan_profiles(paths, os.environ)
     directory = walk(Desk.of(paths, os.environ), meant)
     static: Collection[str] = ()

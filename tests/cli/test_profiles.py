@@ -149,10 +149,6 @@ class TestDiscover:
     @pytest.mark.parametrize(
         ("globs", "expected"),
         [
-            (["--include", "corp prod"], {"corp-prod.ReadOnly"}),
-            (["--include", "*@REPLY.com"], NAMES),
-            (["--include", "1*1"], {"corp-dev.Admin", "corp-dev.ReadOnly"}),
-            (["--include", "admin"], {"corp-dev.Admin"}),
             (["--include", "corp-dev.*", "--exclude", "*.Admin"], {"corp-dev.ReadOnly"}),
             (["--include", "admin", "--include", "*prod*"], {"corp-dev.Admin", "corp-prod.ReadOnly"}),
             (["--exclude", "*"], set()),
@@ -221,6 +217,19 @@ class TestDiscover:
         with pytest.raises(UsageError, match=r"character 2: there is no field \{acount_name\}"):
             run("discover", "--template", "{acount_name}", "--yes")
         assert not machine.standin.calls("ListAccounts")
+
+    @pytest.mark.parametrize("flags", [("--region", "eu west"), ("--output", "{json}")])
+    def test_wrong_defaults_are_said_before_anybody_is_asked(self, machine: Machine, flags: tuple[str, str]) -> None:
+        with pytest.raises(UsageError, match=f"'{flags[1]}' is no"):
+            run("discover", *flags, "--yes")
+        assert not machine.standin.calls("ListAccounts")
+
+    def test_many_that_are_refused_are_counted(self, machine: Machine) -> None:
+        machine.config.write_text("[DEFAULT]\nsso_region = x\n" + machine.config.read_text())
+        machine.standin.configure(accounts=5)
+        code, output = run("discover", "--yes")
+        assert code == 1
+        assert "Refused: 10 profiles: [DEFAULT] gives sso_region to every profile" in output
 
     def test_login_needed(self, machine: Machine) -> None:
         machine.token_file.unlink()

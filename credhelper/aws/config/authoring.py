@@ -103,6 +103,14 @@ def remove_profiles(data: bytes, names: Iterable[str], *, force: bool = False) -
     return _Remove(parse_config(data)).run(list(names), force=force)
 
 
+def wrong_defaults(region: str | None, output: str | None) -> str | None:
+    """Why these cannot be a profile's region and output format, or None where they can."""
+    for what, value, allowed in (("region", region, _REGION), ("output format", output, _OUTPUT)):
+        if value is not None and not allowed.fullmatch(value):
+            return f"{value!r} is no {what}"
+    return None
+
+
 def written_profiles(data: bytes) -> dict[str, WrittenProfile]:
     """The profiles that were written here and that nobody has changed, by name."""
     return {name: profile for name, profile in marked_profiles(data).items() if profile.untouched}
@@ -157,13 +165,14 @@ class _Add(Editor):
         for what, value, allowed in (
             ("account id", profile.account_id, _ACCOUNT_ID),
             ("role name", profile.role_name, _ROLE_NAME),
-            ("region", profile.region, _REGION),
-            ("output format", profile.output, _OUTPUT),
             ("start URL", profile.session.start_url, _START_URL),
             ("region", profile.session.region, _REGION),
         ):
-            if value is not None and not allowed.fullmatch(value):
+            if not allowed.fullmatch(value):
                 return f"{value!r} is no {what}"
+        said = wrong_defaults(profile.region, profile.output)
+        if said:
+            return said
         inherited = next((key for key in self.config.inherited if key.startswith("sso_")), None)
         if inherited:
             return f"[DEFAULT] gives {inherited} to every profile in the AWS CLI, which wins over the helper"
