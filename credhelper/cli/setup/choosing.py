@@ -115,6 +115,7 @@ def choose_candidates(offered: Sequence[Candidate], before: Directory | None) ->
         has = ", ".join(filter(None, (one.ours, *one.others)))
         account, number, role = map(printable, (one.account, one.subject.account_id, one.subject.role))
         rows.append((account, number, role, printable(has)))
+    click.echo()
     places = choose(
         "Accounts and roles:", _HEADINGS, rows, preselected(offered, before), spare=("has a profile", "id")
     )

@@ -16,6 +16,8 @@ from credhelper.errors import UsageError
 from credhelper.terminal import is_terminal, paragraph, printable
 
 _Value = TypeVar("_Value")
+# As the lists have it (`cli.lists`), for any ground.
+_STYLE = [("qmark", "fg:ansidefault bold"), ("question", "bold"), ("answer", "fg:ansidefault nobold")]
 
 
 def can_ask(environ: Mapping[str, str]) -> bool:
@@ -33,7 +35,7 @@ def ask_text(question: str, read: Callable[[str], _Value]) -> _Value:
 
     while True:
         try:
-            answer = questionary.text(question, output=_output()).unsafe_ask()
+            answer = questionary.text(question, style=questionary.Style(_STYLE), output=_output()).unsafe_ask()
         except (KeyboardInterrupt, EOFError):
             raise click.Abort from None
         try:
