@@ -57,7 +57,7 @@ def region_of_portal(start: StartUrl, network: Network, *, portal: str | None = 
 def _get(url: str, network: Network, timeout: float) -> tuple[int, str | None, str]:
     """Status, redirect's target and the beginning of the page. Raises CredhelperError."""
     from botocore.awsrequest import AWSRequest  # noqa: PLC0415 - 0.1 s
-    from botocore.exceptions import HTTPClientError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
     from botocore.httpsession import URLLib3Session  # noqa: PLC0415
     from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
@@ -76,7 +76,7 @@ def _get(url: str, network: Network, timeout: float) -> tuple[int, str | None, s
         try:
             answer = session.send(request.prepare())
             page = _beginning(answer.raw)
-        except (HTTPClientError, HTTPError, OSError, ValueError) as error:
+        except (BotoCoreError, HTTPError, OSError, ValueError) as error:
             raise CredhelperError(f"the access portal cannot be reached ({type(error).__name__})") from error
     return answer.status_code, answer.headers.get("location"), page.decode("utf-8", "replace")
 
