@@ -89,6 +89,19 @@ def test_it_is_not_waited_for_without_an_end(standin: StandIn, fault: Fault) -> 
         asked(standin, timeout=0.3)
 
 
+def test_nobody_there() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        with pytest.raises(CredhelperError, match="cannot be reached"):
+            region_of_portal(START, Network(), portal=f"http://127.0.0.1:{taken.getsockname()[1]}")
+
+
+def test_no_network() -> None:
+    """No name can be resolved, as where a machine has no network at all."""
+    with pytest.raises(CredhelperError, match="cannot be reached"):
+        region_of_portal(START, Network({"https": "http://nosuch.invalid:1"}))
+
+
 def test_a_page_without_an_end_is_read_to_a_bound(standin: StandIn) -> None:
     standin.fault("PortalPage", Fault.endless())
     with pytest.raises(CredhelperError, match="does not say it"):
