@@ -23,6 +23,7 @@ _LEAST_ROOM = 1 << 20
 # Linux alone tells.
 _NOEXEC = getattr(os, "ST_NOEXEC", 0)
 _NAMES_TOLD = 5
+_NAMES_TYPED = 10
 _COMMAND = re.compile(r"`([^`]+)`")
 
 
@@ -151,7 +152,7 @@ def helper_lines(scene: Scene) -> Iterator[Remark]:
                     "helper-path",
                     f"{listed(found)} {_name(found)} a helper that is not there: {path}",
                     "The home folder has moved, or another system that shares this config wrote the line",
-                    Mend(command_for("enable", *found), verb=verb("enable", found)) if found[0] in ours else by_hand,
+                    enabling(found) if found[0] in ours else by_hand,
                 )
 
 
@@ -161,9 +162,10 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMES_TOLD]) + (f" and {more} more" if more > 0 else "")
 
 
-def verb(name: str, names: Sequence[str]) -> tuple[str, ...]:
-    """One of our commands for these names, whatever they look like."""
-    return (name, "--", *names)
+def enabling(names: Sequence[str]) -> Mend:
+    """`enable` these profiles again. A command of a thousand names would be no pleasure to copy."""
+    command = command_for("enable", *names) if len(names) <= _NAMES_TYPED else "credhelper doctor --fix"
+    return Mend(command, verb=("enable", "--", *names))
 
 
 def _name(names: Sequence[str]) -> str:

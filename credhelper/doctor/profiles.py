@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from credhelper.aws.config.apply import plan_enable
-from credhelper.doctor.installation import listed, verb
+from credhelper.doctor.installation import enabling, listed
 from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
 from credhelper.doctor.scene import Scene
 from credhelper.errors import CredhelperError
@@ -35,7 +35,7 @@ def shadowed(scene: Scene) -> Iterator[Remark]:
             f"{listed(names)} {_is(names)} shadowed: {keys} came back beside the helper line",
             "Another program, such as `aws configure sso`, wrote them again. The AWS CLI, boto3 and most SDKs then "
             "pass the helper by and look for a token themselves",
-            Mend(command_for("enable", *names), verb=verb("enable", names)),
+            enabling(names),
         )
     for keys, names in inherited.items():
         yield Finding(

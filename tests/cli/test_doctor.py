@@ -227,3 +227,22 @@ def test_in_a_terminal(terminal: Terminal) -> None:
     assert shown.count("✗ File modes") == 1  # what was told once is not told again
     assert "The daemon is running.\n\n1 finding mended. 1 problem" in shown
     assert token.stat().st_mode & 0o777 == 0o644
+
+
+def test_in_a_terminal_a_config_is_changed_only_once_its_diff_was_seen(terminal: Terminal) -> None:
+    assert terminal.run("enable", "dev", "--yes").code == 0
+    terminal.seed()
+    terminal.cache.path("corp").chmod(0o600)
+    terminal.config.write_text(terminal.config.read_text() + "sso_session = corp\n")
+    environ = {**environment(), "TERM": "xterm-256color"}
+    environ.pop("COLUMNS", None)
+    with Screen([*COMMAND, "doctor", "--fix"], environ, columns=100, lines=200) as screen:
+        shown = screen.wait(lambda text: text.endswith("[Y/n]:"), 30, "the question")
+        assert "\n-sso_session = corp\n" in shown
+        assert "Mend it?" not in shown  # `enable` asks for itself
+        screen.type("n")
+        screen.wait(lambda text: "Mend it?" in text, 30, "the next one")
+        assert "Nothing was written." in screen.text()
+        screen.type("n")
+        screen.wait(lambda text: text.endswith("left."), 30, "the last line")
+    assert terminal.config.read_text().endswith("sso_session = corp\n")

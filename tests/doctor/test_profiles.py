@@ -46,6 +46,20 @@ def test_sso_keys_that_came_back(clinic: Clinic) -> None:
     assert clinic.machine.config.read_bytes().rstrip() == whole.rstrip()
 
 
+def test_many_that_are_shadowed_are_no_long_command(clinic: Clinic) -> None:
+    names = [f"p{number}" for number in range(30)]
+    write_enabled(clinic, *names)
+    config = clinic.machine.config
+    config.write_text(
+        config.read_text().replace("#credhelper: added\ncred", "sso_region = x\n#credhelper: added\ncred")
+    )
+    finding = clinic.one(THEME)
+    assert "p0, p1, p2, p3, p4 and 25 more are shadowed: sso_region came back" in finding.text
+    assert finding.mend.command == "credhelper doctor --fix"
+    clinic.run("doctor", "--fix", "--yes")
+    assert clinic.look(THEME) == []
+
+
 def test_what_default_in_capitals_gives_to_all(clinic: Clinic) -> None:
     clinic.machine.write_config("[DEFAULT]\nsso_region = eu-west-1\n")
     finding = clinic.one(THEME)
