@@ -13,8 +13,8 @@ from typing import Any
 from credhelper.aws.readable import check_config, check_readable
 from credhelper.aws.tokens import TokenCache
 from credhelper.aws.world import World
-from credhelper.cli.identity_causes import Causes
-from credhelper.errors import ConfigError, CredhelperError
+from credhelper.cli.identity_causes import Causes, no_answer
+from credhelper.errors import ConfigError
 from credhelper.paths import Paths, chosen_profile
 
 _RESERVED = re.compile(r"AWSReservedSSO_(?P<role>.+)_[0-9a-f]{16}")
@@ -126,10 +126,7 @@ def _call(client: Any) -> Any:
         answer = client.get_caller_identity()
         return {name: answer[name] for name in ("Account", "Arn")}
     except (ResponseParserError, AttributeError, LookupError, TypeError, UnicodeError):
-        raise CredhelperError(
-            "something else answered in place of AWS: a web page, or nonsense",
-            "Log in to this network first (open any web page), check proxy and endpoints",
-        ) from None
+        raise no_answer() from None
 
 
 def _session(boto3: Any, name: str | None, *, keys_in_the_way: bool) -> tuple[Any, str | None]:

@@ -46,13 +46,15 @@ _KEYS_REFUSED = {
     "UnrecognizedClientException",
     "IncompleteSignature",
 }
+_THROTTLED = {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"}
 # How sts begins where a request's date is five minutes away from its own.
 _OTHER_TIME = ("Signature expired: ", "Signature not yet current: ")
 _SKEW_ACCEPTED = 300.0
 # What our helper says of one role, where the session is fine (`daemon/broker.py`).
 _OURS = re.compile(r"account [0-9]{12}, role .{1,64}?: (?P<reason>.+?)\. (?P<remedy>[^.]+)")
+_LOG_IN = re.compile(r"credhelper login|\blog in\b", re.IGNORECASE)
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
-_BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+_BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 _ENDPOINTS = ("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_SSO", "AWS_ENDPOINT_URL_SSO_OIDC", "AWS_ENDPOINT_URL")
 _KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _CONFIG_VARIABLES = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
@@ -90,9 +92,15 @@ class Causes:
         if code in _KEYS_REFUSED:
             return _clock(skew) if abs(skew) > _SKEW_ACCEPTED else self._keys_refused(code)
         if code == "ForbiddenException" or (
-            operation == "GetRoleCredentials" and code == "ResourceNotFoundException"
+            operation == "GetRoleCredentials" and code in {"ResourceNotFoundException", "AccessDeniedException"}
         ):
             return self._no_access()
+        if code in _THROTTLED:
+            return CredhelperError("AWS throttles the calls of this user", "Try again in a moment")
+        if code == "RegionDisabledException":
+            return CredhelperError(f"the account{self._of} has not enabled the profile's region", "Name another one")
+        if code.isdecimal():  # botocore has nothing but the status, for AWS's own refusals have a name
+            return no_answer() if int(code) < 500 else CredhelperError(f"AWS answers with status {code}", "Try again")
         if operation.startswith("AssumeRole") and code in {"AccessDenied", "AccessDeniedException"}:
             return CredhelperError(
                 f"AWS does not let you assume the role{self._of}",
@@ -112,6 +120,11 @@ class Causes:
             return CredhelperError(
                 f"the credentials{self._of} in {self._key_file} have expired", f"Take them out of {self._key_file}"
             )
+        behind = self._profile
+        if self.source == "custom-process" and behind is not None and behind.session is None:
+            return CredhelperError(
+                f"the credentials{self._of} have expired", "Let its credential_process give new ones: it is not ours"
+            )
         return LoginNeeded(f"the credentials{self._of} have expired", self._login)
 
     def _keys_refused(self, code: str) -> CredhelperError:
@@ -127,10 +140,10 @@ class Causes:
                 f"AWS does not accept the keys{self._of} in {self._key_file} ({code}){wins}",
                 f"Take them out of {self._key_file}, or correct them",
             )
-        return CredhelperError(
-            f"AWS does not accept the keys{self._of} ({code})",
-            "Check aws_access_key_id and aws_secret_access_key in ~/.aws, and AWS_… in the environment",
-        )
+        remedy = "Check aws_access_key_id and aws_secret_access_key in ~/.aws, and AWS_… in the environment"
+        if self.source:  # a session, a process, another role: nobody has typed these keys
+            remedy = "Check the profile's region: AWS accepts no keys in one that the account has not enabled"
+        return CredhelperError(f"AWS does not accept the keys{self._of} ({code})", remedy)
 
     def _no_access(self) -> CredhelperError:
         profile = self._profile
@@ -214,7 +227,7 @@ class Causes:
         text = printable(" ".join(text.split())).removeprefix("credhelper: ")[:500]
         if NO_ACCESS in text or NO_SUCH_ROLE in text:
             return self._no_access()
-        if "credhelper login" in text or "log in" in text.lower():
+        if _LOG_IN.search(text):
             return LoginNeeded(text)
         ours = _OURS.fullmatch(text)
         if ours is not None:
@@ -255,7 +268,7 @@ class Causes:
         return self.paths.config_file(self.environ) if named else self.paths.credentials_file(self.environ)
 
     def _why_unreachable(self, kind: str, told: Mapping[str, Any]) -> str:
-        """What to look at first. The addresses of proxies stay untold: they may hold a password."""
+        """What to look at first. The addresses of proxies stay untold, and users in others: they hold passwords."""
         cause, url = str(told.get("error", "")), str(told.get("endpoint_url", ""))
         overridden = next((name for name in _ENDPOINTS if url and _leads_to(self.environ.get(name), url)), None)
         if kind == "ProxyConnectionError":
@@ -264,7 +277,7 @@ class Causes:
         if kind == "SSLError":
             return self._why_no_tls(cause)
         if overridden is not None:
-            return f"{overridden} leads to {printable(url)}. Unset or correct it"
+            return f"{overridden} leads to {printable(_bare(url))}. Unset or correct it"
         if "resolve" in cause or "Name or service not known" in cause or "nodename nor servname" in cause:
             host = printable(urlsplit(url).hostname or "AWS")
             return f"No address is found for {host}: check the region, the network and its DNS"
@@ -272,7 +285,9 @@ class Causes:
 
     def _why_no_tls(self, cause: str) -> str:
         bundle = next((name for name in _BUNDLES if self.environ.get(name)), None)
-        if bundle is not None and ("[Errno " in cause or "NO_CERTIFICATE" in cause):
+        if "[Errno " in cause or "NO_CERTIFICATE" in cause:
+            if bundle is None:
+                return "Check ca_bundle in the AWS config: it names no readable CA bundle"
             return f"{bundle} names {printable(self.environ[bundle])}, which is no readable CA bundle. Correct it"
         if "not yet valid" in cause or "has expired" in cause:
             return "The certificate is of another time: check this machine's clock"
@@ -328,6 +343,21 @@ def _after(reason: str, remedy: str) -> str:
 
 def _leads_to(override: str | None, url: str) -> bool:
     return bool(override) and url.startswith(str(override).rstrip("/"))
+
+
+def _bare(url: str) -> str:
+    """The address without a user and a password."""
+    head, separator, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{head}{separator}{host.rpartition('@')[2]}{slash}{path}"
+
+
+def no_answer() -> CredhelperError:
+    """Something has answered, and it was not AWS."""
+    return CredhelperError(
+        "something else answered in place of AWS: a web page, or nonsense",
+        "Log in to this network first (open any web page), check proxy and endpoints",
+    )
 
 
 def _clock(skew: float) -> CredhelperError:

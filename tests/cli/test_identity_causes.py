@@ -111,6 +111,13 @@ def test_a_role_that_may_not_be_assumed(terminal: Terminal) -> None:
     assert "role_arn" in str(found.remedy)
 
 
+def test_a_role_call_that_is_denied(terminal: Terminal) -> None:
+    """As the background process reads this refusal too."""
+    refusal = {"Error": {"Code": "AccessDeniedException", "Message": "no"}}
+    found = Causes("dev", terminal.paths, {}).refused(refusal, "GetRoleCredentials")
+    assert f"the role {ROLE} of account {ACCOUNT} is not assigned to you" in found.message
+
+
 # --- keys in the way ------------------------------------------------------------------------------------------------
 
 
@@ -190,6 +197,37 @@ def test_a_variable_that_names_no_file(terminal: Terminal, variable: str) -> Non
     assert f"Unset or correct {variable}" in err
 
 
+@pytest.mark.parametrize(
+    ("code", "message", "remedy"),
+    [
+        ("InvalidClientTokenId", "does not accept the keys of dev", "Check the profile's region"),
+        ("RegionDisabledException", "the account of dev has not enabled the profile's region", "Name another one"),
+        ("ThrottlingException", "AWS throttles the calls of this user", "Try again in a moment"),
+    ],
+)
+def test_refusals_of_keys_that_nobody_has_typed(logged_in: Terminal, code: str, message: str, remedy: str) -> None:
+    logged_in.standin.fault("GetCallerIdentity", Fault.error(code, status=403))
+    err = said(logged_in.run("whoami", "dev"))
+    assert message in err
+    assert f"\n  {remedy}" in err
+    assert "aws_secret_access_key" not in err
+
+
+def test_another_process_whose_credentials_have_expired(logged_in: Terminal) -> None:
+    """No login of ours would change them."""
+    logged_in.standin.fault("GetCallerIdentity", Fault.error("ExpiredToken", status=403))
+    err = said(logged_in.run("whoami", "dev"))
+    assert err.startswith("credhelper: the credentials of dev have expired\n  Let its credential_process")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [("please log in again", 3), ("Log in first", 3), ("the catalog invalidates it", 1)]
+)
+def test_another_process_that_wants_a_login(terminal: Terminal, words: str, code: int) -> None:
+    serve(terminal, f"echo 'vault: {words}' >&2; exit 1")
+    assert words in said(terminal.run("whoami", "dev"), code)
+
+
 # --- network, proxy, certificates -----------------------------------------------------------------------------------
 
 
@@ -198,6 +236,29 @@ def test_an_endpoint_that_leads_nowhere(logged_in: Terminal) -> None:
     err = said(logged_in.run("whoami", "dev"))
     assert err.startswith("credhelper: AWS cannot be reached (EndpointConnectionError)\n")
     assert "AWS_ENDPOINT_URL_STS leads to http://127.0.0.1:9/" in err
+
+
+def test_an_endpoints_password_stays_untold(logged_in: Terminal) -> None:
+    logged_in.patch.setenv("AWS_ENDPOINT_URL_STS", "http://user:hu@sh@127.0.0.1:9/a@b")
+    err = said(logged_in.run("whoami", "dev"))
+    assert "AWS_ENDPOINT_URL_STS leads to http://127.0.0.1:9/a@b" in err
+    assert "user" not in err
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault.stranger(403), "something else answered in place of AWS"),
+        (Fault.stranger(407), "something else answered in place of AWS"),
+        (Fault.empty(status=503), "AWS answers with status 503"),
+    ],
+)
+@pytest.mark.parametrize("operation", ["GetRoleCredentials", "GetCallerIdentity"])
+def test_who_answers_in_place_of_aws(terminal: Terminal, operation: str, fault: Fault, words: str) -> None:
+    """boto3's own call for the credentials, and ours."""
+    terminal.seed()
+    terminal.standin.fault(operation, fault, times=None)
+    assert words in said(terminal.call("whoami", "dev"))
 
 
 def test_a_proxy_is_named_by_its_variable_alone(logged_in: Terminal) -> None:
@@ -225,6 +286,7 @@ def test_a_host_that_has_no_address(terminal: Terminal) -> None:
         (None, None, "The certificate is not trusted. Where a proxy looks into TLS, AWS_CA_BUNDLE"),
         (None, "missing", "AWS_CA_BUNDLE names {missing}, which is no readable CA bundle"),
         (None, "empty", "AWS_CA_BUNDLE names {empty}, which is no readable CA bundle"),
+        (None, "config", "Check ca_bundle in the AWS config"),
         (("20200101000000Z", "20200201000000Z"), "own", "check this machine's clock"),
         (("20980101000000Z", "20990101000000Z"), "own", "check this machine's clock"),
     ],
@@ -235,7 +297,11 @@ def test_certificates(
     own = tls.certificate(tmp_path, valid) if valid else tls.certificate(tmp_path)
     files = {"own": own.path, "missing": tmp_path / "missing", "empty": tmp_path / "empty"}
     files["empty"].touch()
-    if bundle:
+    if bundle == "config":
+        head, mark, profile = logged_in.config.read_text().partition("[profile dev]\n")
+        logged_in.config.write_text(f"{head}{mark}ca_bundle = {files['missing']}\n{profile}")
+        logged_in.patch.setenv("SSL_CERT_FILE", str(own.path))  # which boto3 does not look at
+    elif bundle:
         logged_in.patch.setenv("AWS_CA_BUNDLE", str(files[bundle]))
     with tls.server(own) as url:
         logged_in.patch.setenv("AWS_ENDPOINT_URL_STS", url)
