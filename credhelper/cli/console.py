@@ -5,6 +5,7 @@ The link holds no secret and needs no login of ours: the portal asks for its own
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 
@@ -15,6 +16,7 @@ from credhelper.aws import browser
 from credhelper.aws.choices import Choices
 from credhelper.aws.targets import unknown
 from credhelper.cli import complain, tell
+from credhelper.cli.desk import Desk
 from credhelper.endpoints import endpoints_from_environment, is_loopback
 from credhelper.errors import EXIT_FAILURE, EXIT_OK, ConfigError, CredhelperError, UsageError
 from credhelper.model import Endpoints, Profile, Session
@@ -42,7 +44,7 @@ def command(profile: str | None, *, service: str | None, region: str | None, onl
     choices = Choices.of(paths, os.environ)
     chosen, session = profile_for(profile, choices, paths, os.environ)
     known = settings.load(paths)
-    loopback = _is_loopback(session, known, os.environ)
+    loopback = _is_loopback(session, known, Desk.of(paths, os.environ))
     browser.check_start_url(session.start_url, session.name, loopback=loopback)
     link = link_for(chosen, session, service, _region(region, chosen, session, os.environ))
     browser.check_page(link, loopback=loopback)
@@ -129,10 +131,20 @@ def _region(asked: str | None, profile: Profile, session: Session, environ: Mapp
     )
 
 
-def _is_loopback(session: Session, known: Settings, environ: Mapping[str, str]) -> bool:
+def _is_loopback(session: Session, known: Settings, desk: Desk) -> bool:
     """Whether the Identity Center in use is on this machine: a stand-in's, as in the demo."""
-    theirs, named = endpoints_from_environment(environ), known.endpoints.get(session.name, Endpoints())
-    return is_loopback(theirs.portal or named.portal or "")
+    theirs, named = endpoints_from_environment(desk.environ), known.endpoints.get(session.name, Endpoints())
+    return is_loopback(theirs.portal or _recorded(session, desk).portal or named.portal or "")
+
+
+def _recorded(session: Session, desk: Desk) -> Endpoints:
+    """Where the login was that is in use; nothing is known of another client's."""
+    with contextlib.suppress(CredhelperError):
+        found = desk.cache.find(session, desk.clock.now())
+        record = None if found is None else desk.records.read(found.key)
+        if found is not None and record is not None and record.matches(found.token):
+            return record.endpoints
+    return Endpoints()
 
 
 def _open(link: str, profile: Profile, session: Session, own: str | None) -> int:

@@ -145,14 +145,32 @@ def test_the_sessions_own_browser_is_missing(terminal: Terminal, seen: Path) -> 
     assert not seen.exists()
 
 
-def test_a_stand_ins_console_is_not_opened(terminal: Terminal, seen: Path) -> None:
+@pytest.mark.parametrize("known_by", ["environment", "login"])
+def test_a_stand_ins_console_is_not_opened(terminal: Terminal, seen: Path, known_by: str) -> None:
     """Somebody else's portal may have the name that a demo made up."""
-    for name, value in terminal.standin.environment.items():
-        terminal.patch.setenv(name, value)
+    if known_by == "login":  # in another shell
+        _log_in_at_the_standin(terminal)
+    else:
+        for name, value in terminal.standin.environment.items():
+            terminal.patch.setenv(name, value)
     result = terminal.run("console", "dev")
     assert (result.code, result.out) == (0, f"{LINK}&destination={HOME}\n")
     assert "The Identity Center of corp is on this machine" in result.err
     assert not seen.exists()
+
+
+def _log_in_at_the_standin(terminal: Terminal) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**terminal.standin.environment, "BROWSER": str(terminal.browser.path)}.items():
+            patch.setenv(name, value)
+        assert terminal.run("login", "dev").code == 0
+
+
+def test_another_clients_login_is_at_aws(terminal: Terminal, seen: Path) -> None:
+    _log_in_at_the_standin(terminal)
+    terminal.seed()
+    assert terminal.run("console", "dev").out.startswith("Opening the console")
+    assert wait_until(lambda: text_of(seen), what="the browser").startswith(LINK)
 
 
 @pytest.mark.usefixtures("seen")
