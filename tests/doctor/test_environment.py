@@ -68,7 +68,11 @@ def test_endpoints(clinic: Clinic) -> None:
     clinic.patch.delenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
     clinic.patch.delenv("AWS_ENDPOINT_URL_STS")
     clinic.machine.write_config("[profile local]\nendpoint_url = http://localhost:4566\n")
-    assert clinic.one(THEME).text == "local has endpoint_url, and leads to localhost:4566"
+    finding = clinic.one(THEME)
+    assert (finding.check, finding.text) == (
+        "endpoint-configured",
+        "local has endpoint_url, and leads to localhost:4566",
+    )
 
 
 def test_a_credentials_file_that_is_not_there(clinic: Clinic) -> None:

@@ -10,7 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from credhelper import shell_files
 from credhelper.doctor import installation
+from credhelper.errors import CredhelperError
 from tests.doctor.clinic import Clinic
 
 THEME = "Installation"
@@ -192,3 +194,12 @@ def test_paths_are_quoted_for_a_shell(clinic: Clinic) -> None:
     finding = clinic.one(THEME)
     assert finding.mend.command is not None
     assert Path(shlex.split(finding.mend.command)[1].replace("~", str(clinic.paths.home))) == path
+
+
+def test_an_installation_without_its_command(clinic: Clinic) -> None:
+    def none() -> str:
+        raise CredhelperError("this installation has no command `credhelper`", "Install credhelper again")
+
+    clinic.patch.setattr(shell_files, "own_command", none)
+    finding = clinic.one(THEME)
+    assert (finding.check, finding.mend.words) == ("command-missing", "Install credhelper again")
