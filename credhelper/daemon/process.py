@@ -22,6 +22,7 @@ from credhelper.agent import Agent
 from credhelper.dates import DATE_FORMAT
 from credhelper.errors import CredhelperError, DaemonUnavailable, places
 from credhelper.paths import Paths
+from credhelper.terminal import printable
 
 _LOG_SIZE = 1_000_000
 _WANTED_DESCRIPTORS = 16384
@@ -205,11 +206,15 @@ def _open_regular(path: str, flags: int) -> int:
 
 
 class _Formatter(logging.Formatter):
-    """Of errors that nobody foresaw only the places and kinds are told: their texts may hold secrets."""
+    """Of errors that nobody foresaw only the places and kinds are told: their texts may hold secrets.
+
+    What stands in a name from elsewhere can neither add a line nor steer a terminal that shows the log.
+    """
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         if record.exc_info and record.name == "asyncio":
             record.message = record.message.partition("\n")[0]  # then come the `repr` of tasks and their results
+        record.message = printable(record.message)
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - as above

@@ -557,6 +557,20 @@ def test_asyncio_s_errors_are_in_the_log(paths: Paths) -> None:
     assert "ERROR Task exception was never retrieved" in paths.log.read_text()
 
 
+def test_names_add_no_lines_to_the_log(paths: Paths) -> None:
+    """Nor are lines lost that no encoding holds."""
+    name = "a\n2026-01-01T00:00:00Z INFO forged\x1b[2J\udcff"
+    script = (
+        "import logging; from pathlib import Path; from credhelper.paths import Paths\n"
+        "from credhelper.daemon.process import start_log\n"
+        f"start_log(Paths(Path({str(paths.home)!r})), foreground=False)\n"
+        f"logging.getLogger('credhelper.daemon.keeper').info('session %s: logged out', {name!r})\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+    (line,) = paths.log.read_text().splitlines()
+    assert line.endswith(r" INFO session a\n2026-01-01T00:00:00Z INFO forged\x1b[2J\udcff: logged out")
+
+
 @pytest.mark.parametrize("read", [False, True])
 def test_fifo_in_the_log_s_place_is_named_and_not_waited_at(paths: Paths, read: bool) -> None:
     paths.state.mkdir(parents=True)
