@@ -10,7 +10,7 @@ import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -125,14 +125,22 @@ def pick(title: str, headings: Sequence[str], rows: Sequence[tuple[str, ...]], *
     return place
 
 
+def output_on(stream: TextIO) -> Output:
+    """The terminal that this stream is, for prompt_toolkit and questionary; without colour where NO_COLOR says so."""
+    from prompt_toolkit.output import ColorDepth  # noqa: PLC0415
+    from prompt_toolkit.output.vt100 import Vt100_Output  # noqa: PLC0415
+
+    output = Vt100_Output.from_pty(stream, default_color_depth=ColorDepth.from_env())
+    output.enable_cpr = False  # terminals that do not answer would be waited for
+    return output
+
+
 def _run(checklist: Checklist, title: str, headings: Sequence[str], spare: Sequence[str]) -> set[int]:
     from prompt_toolkit.application import Application  # noqa: PLC0415 - 0.2 s
     from prompt_toolkit.layout import FormattedTextControl, HSplit, Layout, Window  # noqa: PLC0415
-    from prompt_toolkit.output.vt100 import Vt100_Output  # noqa: PLC0415
     from prompt_toolkit.styles import Style  # noqa: PLC0415
 
-    output = Vt100_Output.from_pty(sys.stdout)
-    output.enable_cpr = False  # terminals that do not answer would be waited for
+    output = output_on(sys.stdout)
     painter = Painter(checklist, title, headings, spare)
 
     def painted() -> AnyFormattedText:

@@ -13,6 +13,7 @@ import click
 
 from credhelper.aws.choices import Choices
 from credhelper.cli import need
+from credhelper.cli.lists import output_on
 from credhelper.cli.recent import recent
 from credhelper.errors import CredhelperError, UsageError
 from credhelper.paths import Paths, chosen_profile
@@ -124,11 +125,9 @@ def _with_fzf(program: str, rows: Sequence[Row]) -> int | None:
 def _with_questionary(rows: Sequence[Row]) -> int:
     """The row's place. Raises click.Abort."""
     import questionary  # noqa: PLC0415 - 0.2 s, and only where there is no fzf
-    from prompt_toolkit.output.vt100 import Vt100_Output  # noqa: PLC0415
 
     heading, lines = lines_of(rows)
-    output = Vt100_Output.from_pty(sys.stderr)  # stdout is the hook's
-    output.enable_cpr = False  # terminals that do not answer would be waited for
+    output = output_on(sys.stderr)  # stdout is the hook's
     question = questionary.select(
         "Profile",
         choices=[questionary.Choice(line, value=at) for at, line in enumerate(lines)],

@@ -73,6 +73,7 @@ def show_identity(profile: str) -> int:
         click.get_current_context().invoke(whoami.command, profile=profile)
     except CredhelperError as error:
         _complain(error)
+        say("The profiles are written all the same.")
         return error.exit_code
     return 0
 

@@ -7,7 +7,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import click
 
@@ -35,7 +35,9 @@ def ask_text(question: str, read: Callable[[str], _Value]) -> _Value:
 
     while True:
         try:
-            answer = questionary.text(question, style=questionary.Style(_STYLE), output=_output()).unsafe_ask()
+            answer = questionary.text(
+                question, style=questionary.Style(_STYLE), output=lists.output_on(sys.stdout)
+            ).unsafe_ask()
         except (KeyboardInterrupt, EOFError):
             raise click.Abort from None
         try:
@@ -87,11 +89,3 @@ def folded(text: str, room: int = 0) -> list[str]:
     """The lines of a text, harmless, for the terminal that there is; the last leaves this much room."""
     columns = shutil.get_terminal_size().columns - 1 - room if sys.stdout.isatty() else 10_000
     return textwrap.wrap(printable(text), max(columns, 20), break_long_words=False, break_on_hyphens=False) or [""]
-
-
-def _output() -> Any:
-    from prompt_toolkit.output.vt100 import Vt100_Output  # noqa: PLC0415
-
-    output = Vt100_Output.from_pty(sys.stdout)
-    output.enable_cpr = False  # terminals that do not answer would be waited for
-    return output

@@ -101,11 +101,12 @@ def test_a_terminal_that_can_show_no_lists(wizard: Wizard, term: str) -> None:
 
 
 def test_a_tiny_terminal_still_shows_the_line_that_is_pointed_at(wizard: Wizard) -> None:
-    with wizard.start(lines=8, columns=30) as seen:
+    with wizard.start(lines=8, columns=30, NO_COLOR="1") as seen:
         seen.wait_for("Start URL:")
         seen.type(f"d-93670bd35a{ENTER}")
         seen.wait_until(lambda screen: "> [x]" in screen)
         seen.type(DOWN + DOWN + DOWN)
         seen.wait_until(lambda screen: "> [x] Reply" in screen and "AWSRead" in screen)
+        assert not re.search(rb"\x1b\[[0-9;]*\b[349][0-7]m", seen.raw())
         seen.interrupt()
         assert seen.wait() == 130

@@ -12,6 +12,7 @@ from credhelper.aws.config import parse_config
 from credhelper.aws.config.authoring import written_profiles
 from credhelper.aws.directory import read_directory
 from credhelper.model import Session
+from credhelper.standin import Fault
 from tests.cli.setup.wizard import START, Wizard, accounts
 from tests.cli.terminal import COMMAND, Result, environment
 
@@ -190,6 +191,15 @@ def test_a_region_that_nobody_tells(wizard: Wizard) -> None:
     assert done.code == 2
     assert "the region is not known: the access portal's page does not say it" in done.err
     assert "Say --sso-region REGION" in done.err
+
+
+def test_an_identity_that_nobody_tells_is_the_exit_code_and_undoes_nothing(wizard: Wizard) -> None:
+    wizard.standin.fault("GetCallerIdentity", Fault.error("AccessDenied", status=403))
+    done = wizard.call(*YES, "--start-url", START)
+    assert done.code == 1
+    assert "The profiles are written all the same." in done.out
+    assert "All is ready" not in done.out
+    assert profiles(wizard) == ALL
 
 
 def test_nobody_to_be(wizard: Wizard) -> None:
