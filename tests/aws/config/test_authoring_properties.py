@@ -167,3 +167,37 @@ def test_any_change_by_hand_makes_it_the_user_s(data: bytes, profiles: list[NewP
     assert refused.data == changed
     assert [one for one, _ in refused.refused] == [name]
     assert add(changed, [profile for profile in profiles if profile.name == name]).data == changed
+
+
+@settings(deadline=None)
+@given(anything, new_profiles, new_profiles, st.data())
+def test_whatever_a_person_does_in_between_stays(
+    data: bytes, first: list[NewProfile], second: list[NewProfile], more: st.DataObject
+) -> None:
+    lines = add(data, first).data.splitlines(keepends=True)
+    for _ in range(more.draw(st.integers(0, 3))):
+        at = more.draw(st.integers(0, len(lines)))
+        what = more.draw(st.sampled_from(["drop", "double", "insert", "section"]))
+        if what == "drop":
+            del lines[at : at + 1]
+        elif what == "double":
+            lines[at:at] = lines[at : at + 1]
+        elif what == "insert":
+            mark = b"#credhelper: added section 12345678, blank line, final newline\n"
+            texts = [b"\n", b"# mine\n", b"x = y\n", b"[profile q]\n", b"#credhelper: added\n", mark]
+            lines.insert(at, more.draw(st.sampled_from(texts)))
+        else:
+            del lines[at : at + 8]
+    between = b"".join(lines)
+    edit = add(between, second)
+    assert add(edit.data, second).data == edit.data
+    there = parse_config(between).profiles
+    new = [name for name in edit.changed if name not in there]
+    gone = remove_profiles(edit.data, new)
+    assert gone.removed == new
+    for name, values in there.items():
+        if name not in edit.changed:
+            assert parse_config(edit.data).profiles[name] == values
+            assert parse_config(gone.data).profiles[name] == values
+    if new == edit.changed and not gone.removed_sessions and not gone.warnings:
+        assert gone.data == between
