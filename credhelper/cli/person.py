@@ -58,6 +58,10 @@ class Person:
     def input_fd(self) -> int | None:
         return self._input
 
+    @property
+    def can_answer(self) -> bool:
+        return self._open_browser or self._input is not None
+
     def say(self, message: str) -> None:
         self._clear_line()
         click.echo(message)

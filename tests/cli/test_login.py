@@ -194,7 +194,7 @@ class TestWithoutDaemon:
         _approve_codes(monkeypatch)
         result = terminal.run("login")
         assert result.code == 0
-        assert "your settings name for it is not to be found: no-such-browser -P corp.\n" in result.out
+        assert "your settings name for it cannot be used here: no-such-browser -P corp.\n" in result.out
         assert terminal.browser.opened() == []
 
     def test_a_device_code_where_it_was_asked_for(self, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -684,6 +684,28 @@ def test_a_login_that_is_ended_gives_its_lease_back(terminal: Terminal, processe
     with Agent(terminal.paths).login_lease("corp") as mine:
         assert mine
     assert not Path(terminal.cache.path("corp")).exists()
+
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize("arguments", [[], ["--device"]])
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        ("AccessDeniedException", "Run `credhelper login --no-browser` at a terminal"),
+        ("InvalidRequestException", "Check the session's start URL and region, or run `credhelper login --no"),
+    ],
+)
+def test_where_codes_are_blocked_and_nobody_can_paste_no_job_waits(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: str, remedy: str
+) -> None:
+    monkeypatch.delenv("BROWSER")
+    monkeypatch.setenv("SSH_CONNECTION", "203.0.113.1 50000 203.0.113.2 22")
+    terminal.standin.fault("StartDeviceAuthorization", Fault.error(code, status=400))
+    result = terminal.run("login", *arguments)
+    assert result.code == 1
+    assert "AWS takes no device code here, and no browser can be opened" in result.err
+    assert remedy in result.err
+    assert "/authorize" not in result.out
 
 
 @pytest.mark.usefixtures("daemon")

@@ -41,6 +41,14 @@ class LoginFailed(CredhelperError):
     """A login that came to nothing; nothing was written."""
 
 
+def no_way(refusal: UpstreamError) -> LoginFailed:
+    """The failure where AWS refuses a device code, and no browser's answer would ever come back to this login."""
+    run = "run `credhelper login --no-browser` at a terminal, or on a machine with a browser"
+    if refusal.code == "InvalidRequestException":
+        run = f"check the session's start URL and region, or {run}"
+    return LoginFailed("AWS takes no device code here, and no browser can be opened", run[0].upper() + run[1:])
+
+
 def explain(error: UpstreamError) -> LoginFailed:
     """The failure of a call, without anything that was sent or received but the error's own code."""
     known = _KNOWN.get(error.code)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from credhelper.aws.identity_center import IdentityCenter, Registration, TokenGrant
 from credhelper.aws.login import device, pkce
-from credhelper.aws.login.failures import BAD_REGISTRATION, BLOCKED, explain
+from credhelper.aws.login.failures import BAD_REGISTRATION, BLOCKED, explain, no_way
 from credhelper.aws.login.registration import Registrations, Wanted
 from credhelper.aws.login.ui import NoBrowser, Ui
 from credhelper.aws.records import LoginRecord, LoginRecords
@@ -111,19 +111,25 @@ def log_in(
 def _with_way_out(by: Callable[[Method], Token], method: Method, ui: Ui) -> Token:
     """Log in by `method`, else where that cannot be by the other. Raises UpstreamError, CredhelperError."""
     way = method
+    refusal: UpstreamError | None = None
     while True:
         try:
             return by(way)
         except NoBrowser:
-            ui.say("No browser could be opened here; a device code follows.")
-            way = Method.DEVICE
+            if refusal is None:
+                ui.say("No browser could be opened here; a device code follows.")
+                way = Method.DEVICE
+            elif not ui.can_answer:
+                raise no_way(refusal) from refusal
         except UpstreamError as error:
             if way is not Method.DEVICE or error.operation != "StartDeviceAuthorization" or error.code not in BLOCKED:
                 raise
+            if not ui.can_answer:
+                raise no_way(error) from error
             ui.say("AWS takes no device code here, so the login goes on in a browser.")
             if error.code == "InvalidRequestException":
                 ui.say("Where its page shows an error, check the session's start URL and region.")
-            way = Method.PKCE
+            way, refusal = Method.PKCE, error
 
 
 @contextlib.contextmanager

@@ -14,10 +14,15 @@ class Ui(Protocol):
 
     Attributes:
         input_fd: a descriptor on which the person may paste the redirect address, or None.
+        can_answer: whether the answer of a login page can come back: a browser is opened on this machine, or the
+            redirect address may be pasted.
     """
 
     @property
     def input_fd(self) -> int | None: ...
+
+    @property
+    def can_answer(self) -> bool: ...
 
     def say(self, message: str) -> None:
         """One message, of lines without control characters."""

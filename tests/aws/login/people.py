@@ -70,6 +70,10 @@ class Person:
     def input_fd(self) -> int | None:
         return self._read_end
 
+    @property
+    def can_answer(self) -> bool:
+        return True
+
     def say(self, message: str) -> None:
         self.said.append(message)
 

@@ -168,6 +168,17 @@ def test_no_browser_and_no_code_leave_the_address(desk: Desk) -> None:
     assert len(person.pages) == 2
 
 
+def test_a_browser_that_fails_after_a_refused_code_leaves_the_address(desk: Desk) -> None:
+    """AWS is asked for a code once, and none is promised again."""
+    desk.standin.fault("StartDeviceAuthorization", Fault.error("AccessDeniedException", status=400))
+    with Person(at_page=lambda url: person.paste(redirect_address(url) + "\n"), no_browser=True) as person:
+        desk.log_in(person, Method.DEVICE, pace=Pace(desk.time.sleep))
+    assert desk.cache.read("corp") is not None
+    assert len(person.pages) == 2
+    assert len(desk.standin.calls("StartDeviceAuthorization")) == 1
+    assert person.said == ["AWS takes no device code here, so the login goes on in a browser."]
+
+
 def test_a_hostile_page_is_not_shown(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     started = desk.center.start_device_authorization
 
