@@ -65,8 +65,9 @@ _SAFE = re.compile(
 )
 _MAX_URL = 8192
 _LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
-# They would take the terminal that the login speaks on.
-_IN_TERMINAL = {"lynx", "w3m", "links", "elinks", "links2", "www-browser"}
+# The first ones would take the terminal that the login speaks on. The last opens a folder in place of an address with a
+# `?` in it, and always ends with 1 (https://github.com/microsoft/WSL/issues/3832 and /6565).
+_UNFIT = {"lynx", "w3m", "links", "elinks", "links2", "www-browser", "explorer.exe"}
 _LINUX = (
     ("xdg-open", "%s"),
     ("gio", "open", "%s"),
@@ -151,16 +152,17 @@ def commands(
         own: the command line that the settings name for the session. It is the only one then: another browser may be
             logged in as somebody else.
     """
-    found = []
-    path = environ.get("PATH")
-    entries = [own] if own is not None else environ.get("BROWSER", "").split(os.pathsep)
-    for entry in entries:
-        command = _from_variable(entry.strip(), path)
-        if command is not None:
-            found.append(command)
+    found = named(environ, own)
     if own is None and not is_remote(environ):
         found += _defaults(environ, platform, wsl=is_wsl() if wsl is None else wsl)
-    return [command for command in found if Path(command[0]).name not in _IN_TERMINAL]
+    return found
+
+
+def named(environ: Mapping[str, str], own: str | None = None) -> list[list[str]]:
+    """Those of `commands` that the settings (`own`) or else `$BROWSER` name."""
+    entries = [own] if own is not None else environ.get("BROWSER", "").split(os.pathsep)
+    found = (_from_variable(entry.strip(), environ.get("PATH")) for entry in entries)
+    return [command for command in found if command is not None and Path(command[0]).name.lower() not in _UNFIT]
 
 
 def _defaults(environ: Mapping[str, str], platform: str, *, wsl: bool) -> list[list[str]]:

@@ -59,7 +59,7 @@ def choose(
 def _where(command: list[str], environ: Mapping[str, str], own: str | None, around: Surroundings) -> str:
     if own is not None:
         return f"in the browser that your settings name for it ({printable(Path(command[0]).name)})"
-    if environ.get("BROWSER") and around.place:
+    if around.place and browser.named(environ):
         return f"in the browser that $BROWSER names ({printable(Path(command[0]).name)})"
     if around.wsl and command[0].endswith(_OF_WINDOWS):
         return "in the browser of Windows"
@@ -68,7 +68,7 @@ def _where(command: list[str], environ: Mapping[str, str], own: str | None, arou
 
 def _why_none(own: str | None, around: Surroundings) -> str:
     if own is not None:
-        return f"the browser that your settings name for it is not to be found: {printable(own[:100])}"
+        return f"the browser that your settings name for it cannot be used here: {printable(own[:100])}"
     if around.place:
         return f"this is {around.place}, from which no browser can be opened"
     return "no browser was found here" if around.display else "there is no display here to open a browser on"

@@ -224,9 +224,10 @@ class TestOwnBrowser:
         mine = add(home, "mine")
         assert browser.commands({"PATH": "/nowhere"}, own="~/mine -x") == [[mine, "-x", "%s"]]
 
-    @pytest.mark.parametrize("own", ["missing", "lynx"])
+    @pytest.mark.parametrize("own", ["missing", "lynx", "explorer.exe"])
     def test_no_other_stands_in_for_it(self, programs: Path, home: Path, own: str) -> None:
-        add(programs, "lynx")
+        for name in ("lynx", "explorer.exe"):
+            add(programs, name)
         add(programs, "other", f"touch {home}/started")
         environ = {"PATH": f"{programs}:{os.environ['PATH']}", "BROWSER": "other"}
         assert browser.commands(environ, own=own) == []

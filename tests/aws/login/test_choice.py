@@ -62,6 +62,12 @@ def add(folder: Path, name: str) -> None:
             "in the browser that $BROWSER names (mine)",
         ),
         (Surroundings(container=True, display=True), {"DISPLAY": ":0"}, Method.PKCE, "in your browser"),
+        (
+            Surroundings(container=True, display=True),
+            {"DISPLAY": ":0", "BROWSER": "gone"},
+            Method.PKCE,
+            "in your browser",
+        ),
         (Surroundings(wsl=True), {}, Method.DEVICE, f"this is WSL, {NONE}"),
         (Surroundings(wsl=True, ssh=True), {"SSH_TTY": "x"}, Method.DEVICE, f"this is an SSH session, {NONE}"),
     ],
@@ -79,6 +85,14 @@ def test_the_way_and_the_reason(
 def test_windows_opens_the_page_for_wsl(programs: Path, program: str) -> None:
     add(programs, program)
     found = choose({"PATH": str(programs)}, around=Surroundings(wsl=True))
+    assert found == Choice(Method.PKCE, open_browser=True, how="in the browser of Windows")
+
+
+@pytest.mark.parametrize("named", ["gone", "explorer.exe", "Explorer.exe %s"])
+def test_windows_opens_it_where_what_the_variable_names_cannot(programs: Path, named: str) -> None:
+    for program in ("explorer.exe", "Explorer.exe", "wslview"):
+        add(programs, program)
+    found = choose({"PATH": str(programs), "BROWSER": named}, around=Surroundings(wsl=True))
     assert found == Choice(Method.PKCE, open_browser=True, how="in the browser of Windows")
 
 
@@ -115,4 +129,4 @@ class TestOwnBrowser:
         found = choose(environ, own="gone -P x", around=Surroundings(display=True))
         assert found.method is Method.DEVICE
         assert not found.open_browser
-        assert found.how.endswith("the browser that your settings name for it is not to be found: gone -P x")
+        assert found.how.endswith("the browser that your settings name for it cannot be used here: gone -P x")
