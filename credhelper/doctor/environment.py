@@ -85,10 +85,16 @@ def endpoints(scene: Scene) -> Iterator[Remark]:
                 Mend(unset(scene, [name])),
             )
     if set_here and not ignored:
-        listed = ", ".join(f"{name} to {host(url)}" for name, url in set_here.items())
+        hosts: dict[str, list[str]] = {}
+        for name, url in set_here.items():
+            hosts.setdefault(host(url), []).append(name)
+        lead = "; ".join(
+            f"{', '.join(names)} {'leads' if len(names) == 1 else 'lead'} to {there}"
+            for there, names in hosts.items()
+        )
         yield Finding(
             "endpoint-overridden",
-            f"endpoints are overridden: {listed}",
+            f"endpoints are overridden: {lead}",
             "AWS programs of this environment ask there and not AWS; a login takes it over for its tokens",
             Mend(unset(scene, list(set_here)), "Only where that is not meant"),
             "hint",

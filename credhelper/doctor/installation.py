@@ -24,6 +24,7 @@ _LEAST_ROOM = 1 << 20
 _NOEXEC = getattr(os, "ST_NOEXEC", 0)
 _NAMES_TOLD = 5
 _NAMES_TYPED = 10
+_VERSION = re.compile(r"credhelper, version (\S{1,40})")
 _COMMAND = re.compile(r"`([^`]+)`")
 
 
@@ -36,11 +37,14 @@ def program(scene: Scene) -> Iterator[Remark]:
         yield Finding("command-missing", error.message, "The shell hooks run that command", Mend(words=error.remedy))
         return
     found = _on_path(scene.environ.get("PATH", ""))
-    if found and not found[0].samefile(own):
+    # What comes first may be a shim that leads here, as those of pyenv do.
+    version = _version(found[0]) if found and not found[0].samefile(own) else __version__
+    if version != __version__:
         yield Finding(
             "command-other",
-            f"another credhelper comes first on the PATH: {scene.shown(found[0])}",
-            f"This one is {scene.shown(own)}; which of them a program runs depends on its PATH",
+            f"another credhelper comes first on the PATH: {scene.shown(found[0])}"
+            + (f", version {version}" if version else ", which does not run"),
+            f"This one is {scene.shown(own)}, version {__version__}; which of them is run depends on the PATH",
             Mend(words="Remove one of the two installations"),
             "hint",
         )
@@ -226,6 +230,24 @@ def _use(path: Path) -> str | None:
         return None
     lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
     return lines[-1][:200] if lines else f"it ends with code {done.returncode}"
+
+
+def _version(program: Path) -> str | None:
+    """What `--version` says; None where it does not run, or is none of ours."""
+    try:
+        done = subprocess.run(
+            [program, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_HELPER_WITHIN,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    said = _VERSION.search(done.stdout)
+    return said[1] if said else None
 
 
 def _exposed_folders(scene: Scene) -> Iterator[Finding]:

@@ -59,8 +59,11 @@ def test_endpoints(clinic: Clinic) -> None:
     clinic.patch.setenv("AWS_ENDPOINT_URL_STS", "https://alice:hush@sts.example.com:8443/path")
     finding = clinic.one(THEME)
     assert (finding.check, finding.kind) == ("endpoint-overridden", "hint")
-    assert finding.text == "endpoints are overridden: AWS_ENDPOINT_URL_STS to sts.example.com:8443"
+    assert finding.text == "endpoints are overridden: AWS_ENDPOINT_URL_STS leads to sts.example.com:8443"
     assert "hush" not in f"{finding}"
+    clinic.patch.setenv("AWS_ENDPOINT_URL_SSO", "https://sts.example.com:8443")
+    assert "AWS_ENDPOINT_URL_SSO, AWS_ENDPOINT_URL_STS lead to sts.example.com:8443" in clinic.one(THEME).text
+    clinic.patch.delenv("AWS_ENDPOINT_URL_SSO")
     clinic.patch.setenv("AWS_ENDPOINT_URL_STS", "http://sts.example.com")
     assert [found.check for found in clinic.look(THEME)] == ["endpoint-unsafe", "endpoint-overridden"]
     clinic.patch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -160,13 +161,18 @@ def test_the_persons_editor(clinic: Clinic, editor: str, shown: str) -> None:
 
 def test_another_credhelper_on_the_path(clinic: Clinic, tmp_path: Path) -> None:
     other = tmp_path / "credhelper"
-    other.write_text("#!/bin/sh\n")
+    other.write_text("#!/bin/sh\necho credhelper, version 0.0.9\n")
     clinic.patch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert clinic.look(THEME) == []  # it cannot be run
     other.chmod(0o755)
     finding = clinic.one(THEME)
     assert (finding.check, finding.kind) == ("command-other", "hint")
-    assert str(other) in finding.text
+    assert finding.text.endswith(f"{other}, version 0.0.9")
+    other.write_text(f'#!/bin/sh\nexec {sys.executable} -m credhelper "$@"\n')  # a shim that leads here
+    clinic.patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    assert clinic.look(THEME) == []
+    other.write_text("#!/bin/sh\nexit 1\n")
+    assert clinic.one(THEME).text.endswith("which does not run")
 
 
 def test_a_disk_without_room(clinic: Clinic) -> None:
