@@ -65,8 +65,8 @@ _SAFE = re.compile(
 )
 _MAX_URL = 8192
 _LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
-# The first ones would take the terminal that the login speaks on. The last opens a folder in place of an address with a
-# `?` in it, and always ends with 1 (https://github.com/microsoft/WSL/issues/3832 and /6565).
+# The first ones would take the terminal that the login speaks on. The last opens a folder in place of an address with
+# a `?` in it, and always ends with 1 (https://github.com/microsoft/WSL/issues/3832 and /6565).
 _UNFIT = {"lynx", "w3m", "links", "elinks", "links2", "www-browser", "explorer.exe"}
 _LINUX = (
     ("xdg-open", "%s"),
