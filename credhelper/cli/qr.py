@@ -25,7 +25,10 @@ def drawing(text: str, columns: int, rows: int, encoding: str = "utf-8") -> list
     """
     import segno  # noqa: PLC0415 - needed for a device code alone
 
-    code = segno.make(text, error="l", micro=False)
+    try:
+        code = segno.make(text, error="l", micro=False)
+    except segno.DataOverflowError:  # the address is a server's, and may have any length
+        return None
     for quiet in (_QUIET, _LEAST_QUIET):
         matrix = [[int(module) for module in row] for row in code.matrix_iter(border=quiet)]
         blocks = _has_blocks(encoding)

@@ -87,6 +87,18 @@ def test_what_does_not_fit_is_not_drawn(columns: int, rows: int) -> None:
     assert drawing(PORTAL, columns, rows) is None
 
 
+@pytest.mark.parametrize("length", [2900, 8000])
+def test_an_address_of_any_length_is_no_fault(length: int) -> None:
+    assert drawing(PORTAL + "x" * length, 80, 22) is None
+
+
+def test_one_that_fills_every_column() -> None:
+    lines = drawing(PORTAL, 37, 22)
+    assert lines is not None
+    assert look_at(shown(lines, 37, 24), ink=204, ground=0) == [PORTAL]
+    assert drawing(PORTAL, 36, 22) is None
+
+
 def test_a_drawing_that_was_cut_off_is_not_read() -> None:
     """Else the tests above could not fail."""
     lines = drawing(PORTAL, 80, 22)
