@@ -172,8 +172,8 @@ class Person:
             mode = termios.tcgetattr(fd)
             mode[3] &= ~(termios.ICANON | termios.ECHO)
             mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
+            self._terminal = fd, before  # first, so that a Ctrl-C at this very moment takes nothing with it
             termios.tcsetattr(fd, termios.TCSADRAIN, mode)
-            self._terminal = fd, before
 
     def _opened(self, url: str) -> bool:
         try:
@@ -205,7 +205,7 @@ def _orderly_end() -> Iterator[None]:
 
     replaced = []
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` has it ignored
                 signal.signal(number, leave)
                 replaced.append(number)

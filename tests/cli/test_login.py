@@ -606,7 +606,7 @@ def test_ctrl_c_leaves_nothing_behind(terminal: Terminal) -> None:
         assert mine
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 @pytest.mark.usefixtures("daemon")
 def test_a_signal_that_ends_it_gives_the_terminal_back(terminal: Terminal, number: signal.Signals) -> None:
     child = spawn("login", "--no-browser")
