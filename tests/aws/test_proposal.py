@@ -249,3 +249,21 @@ def test_renaming_is_as_if_it_had_always_been_so(listed: Accounts, first: Style,
     renamed = carried_out(data, proposed(listed, data, second, rename=True))
     assert targets(renamed) == targets(carried_out(mine, proposed(listed, mine, second)))
     assert renamed.startswith(mine)
+
+
+def test_two_centers_side_by_side() -> None:
+    """The same names of accounts in both: the second one's get what tells them apart, and each is pruned alone."""
+    other = Session("other", "https://d-9999999999.awsapps.com/start", "us-east-1")
+    accounts = {"000000000007": BOTH[DEV], PROD: BOTH[PROD]}
+    data = carried_out(b"", proposed(BOTH))
+    both = carried_out(data, propose(directory(accounts), other, data, Style()))
+    assert both.startswith(data)
+    assert {name: one.session for name, one in written_profiles(both).items()} == {
+        **dict.fromkeys(("dev.Admin", "dev.Read", "prod.Read"), "corp"),
+        **dict.fromkeys(("dev.Admin-000000000007", "dev.Read-000000000007", f"prod.Read-{PROD}"), "other"),
+    }
+    for listed, session in ((BOTH, CORP), (accounts, other)):
+        again = propose(directory(listed), session, both, Style())
+        assert (carried_out(both, again), again.lost) == (both, ())
+    only_dev = propose(directory({DEV: BOTH[DEV]}), CORP, both, Style())
+    assert only_dev.lost == ("prod.Read",)
