@@ -27,7 +27,7 @@ _MOST = 5
 
 @click.command(name="discover")
 @click.argument("session", required=False)
-@click.option("--template", help="Names, as in '{account_name|slug}.{role}' (see below).")
+@click.option("--template", help="Names, as in '{account_name|slug}.{role}' (see above).")
 @click.option("--region", help="Region of the profiles; the first time: the Identity Center's own.")
 @click.option("--output", help="Output format of the AWS CLI: json, text, table, yaml…")
 @click.option("--include", multiple=True, metavar="GLOB", help="Only what this fits; may be given several times.")
