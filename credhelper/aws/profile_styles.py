@@ -43,7 +43,7 @@ class Style:
 def remembered_style(paths: Paths, session: Session) -> Style | None:
     """The last one of this session, or None. Never raises."""
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, RecursionError, CredhelperError):
-        said = json.loads(files.read_bytes(_path(paths, session)))
+        said = json.loads(files.read_bytes(style_file(paths, session)))
         style = Style(
             _text(said["template"]) if "template" in said else DEFAULT_TEMPLATE,
             region=_text(said["region"]) if said.get("region") else None,
@@ -58,7 +58,7 @@ def remembered_style(paths: Paths, session: Session) -> Style | None:
 
 def remember_style(paths: Paths, session: Session, style: Style) -> None:
     """Keep it for the next time. Raises CredhelperError."""
-    files.replace(_path(paths, session), json.dumps(asdict(style), indent=1).encode() + b"\n")
+    files.replace(style_file(paths, session), json.dumps(asdict(style), indent=1).encode() + b"\n")
 
 
 def _text(value: object) -> str:
@@ -67,7 +67,8 @@ def _text(value: object) -> str:
     return value
 
 
-def _path(paths: Paths, session: Session) -> Path:
+def style_file(paths: Paths, session: Session) -> Path:
+    """Where what is remembered of this session lies."""
     # Not by the session's name: that of a legacy one changes once it has a section.
     key = f"{session.same_start} {session.region}".encode("utf-8", "surrogateescape")
     name = hashlib.sha1(key, usedforsecurity=False).hexdigest()

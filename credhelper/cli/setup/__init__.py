@@ -11,7 +11,8 @@ import click
 
 from credhelper.aws.config import read_config, read_credentials
 from credhelper.aws.config.apply import Plan, plan_profiles
-from credhelper.aws.directory import Directory, read_directory
+from credhelper.aws.directory import Directory
+from credhelper.aws.left_out import Target, left_out, remember_left_out
 from credhelper.aws.profile_styles import Style, remember_style, remembered_style
 from credhelper.aws.proposal import Proposal, propose
 from credhelper.cli import no_core_dumps, tell
@@ -111,12 +112,11 @@ def command(
     plan_profiles(paths, os.environ)  # a config that cannot be read is told of before all questions
     try:
         chosen = find_session(Wanted(start_url, sso_region, session), paths, os.environ, ask=ask)
-        before = read_directory(paths, chosen)
         click.echo()
         Login(chosen, paths, os.environ).run(device=device, no_browser=no_browser)
         directory = walk(Desk.of(paths, os.environ), chosen)
         run = _Setup(paths, os.environ, chosen, options)
-        plan = run.plan(directory, before)
+        plan = run.plan(directory)
     except (click.Abort, KeyboardInterrupt):
         tell("\nStopped; your AWS config is as it was.")
         raise
@@ -138,10 +138,12 @@ class _Setup:
         self._last = remembered_style(paths, session)
         self._style = _style(self._last or Style(region=session.region), options)
         self._names: list[str] = []
+        # What a person who was asked did not choose; a profile of their own is reason enough.
+        self._left: set[Target] | None = None
         # Names that are there change only where another template is asked for.
         self._rename = options.template is not None and self._style.template != (self._last or Style()).template
 
-    def plan(self, directory: Directory, before: Directory | None) -> Plan | None:
+    def plan(self, directory: Directory) -> Plan | None:
         """All questions, up to the last: whether to write it. None where the answer is no. Raises click.Abort."""
         options = self._options
         proposal = self._propose(directory)
@@ -150,7 +152,10 @@ class _Setup:
             chosen = [one for one in offered if one.ours or not one.others]
             left = []
         else:
+            before = left_out(self._paths, self._session)
             chosen = choose_candidates(offered, before)
+            unwanted = {one.target for one in offered if one not in chosen and not one.others}
+            self._left = (before - {one.target for one in offered}) | unwanted
             left = [one.ours for one in offered if one.ours is not None and one not in chosen]
         if not chosen and not left:
             say("Nothing is chosen, so there is nothing to write.")
@@ -178,6 +183,8 @@ class _Setup:
         writing.carry_out(self._paths, plan, Desk.of(self._paths, self._environ).agent)
         if self._style != self._last:
             remember_style(self._paths, self._session, self._style)
+        if self._left is not None:
+            remember_left_out(self._paths, self._session, self._left)
         return next((name for name in self._names if name not in dict(plan.edit.refused)), None)
 
     def _propose(self, directory: Directory) -> Proposal:

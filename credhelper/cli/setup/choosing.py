@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import click
@@ -11,6 +11,7 @@ import click
 from credhelper.aws.config import ConfigFile, profiles_of
 from credhelper.aws.config.authoring import NewProfile, written_profiles
 from credhelper.aws.directory import Directory
+from credhelper.aws.left_out import Target
 from credhelper.aws.proposal import Proposal
 from credhelper.cli.lists import choose, cut
 from credhelper.cli.setup.questions import ask_text, pick, say
@@ -47,6 +48,10 @@ class Candidate:
     profile: NewProfile
     ours: str | None = None
     others: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> Target:
+        return self.subject.account_id, self.subject.role
 
     @property
     def account(self) -> str:
@@ -87,28 +92,16 @@ def _same(one: Session, other: Session) -> bool:
     return (one.same_start, one.region) == (other.same_start, other.region)
 
 
-def preselected(offered: Sequence[Candidate], before: Directory | None) -> set[int]:
+def preselected(offered: Sequence[Candidate], left: Container[Target]) -> set[int]:
     """Places of those that are taken unless the person says otherwise.
 
-    What has a profile of ours keeps it. Of the rest, all are taken by the first run, and by a later one those that
-    were not to be had then: the others were left out on purpose. For what has a profile of the person's own, none is
-    written unasked.
+    What has a profile of ours keeps it. Of the rest, all are taken but those that the person left out the last time,
+    and those for which they have a profile of their own.
     """
-    again = any(one.ours for one in offered)
-    seen = {
-        (account.account_id, role)
-        for account in (before.accounts if before is not None else ())
-        for role in account.roles or ()
-    }
-    return {
-        at
-        for at, one in enumerate(offered)
-        if one.ours
-        or (not one.others and not (again and (before is None or (one.subject.account_id, one.subject.role) in seen)))
-    }
+    return {at for at, one in enumerate(offered) if one.ours or not (one.others or one.target in left)}
 
 
-def choose_candidates(offered: Sequence[Candidate], before: Directory | None) -> list[Candidate]:
+def choose_candidates(offered: Sequence[Candidate], left: Container[Target]) -> list[Candidate]:
     """Those that the person wants profiles for. Raises click.Abort."""
     rows = []
     for one in offered:
@@ -116,9 +109,7 @@ def choose_candidates(offered: Sequence[Candidate], before: Directory | None) ->
         account, number, role = map(printable, (one.account, one.subject.account_id, one.subject.role))
         rows.append((account, number, role, printable(has)))
     click.echo()
-    places = choose(
-        "Accounts and roles:", _HEADINGS, rows, preselected(offered, before), spare=("has a profile", "id")
-    )
+    places = choose("Accounts and roles:", _HEADINGS, rows, preselected(offered, left), spare=("has a profile", "id"))
     click.echo(f"Chosen: {len(places):,} of {len(offered):,}")
     return [one for at, one in enumerate(offered) if at in places]
 

@@ -69,8 +69,14 @@ def _again_with_a_new_account(wizard: Wizard) -> None:
         screen = list_of(seen, "Which Identity Center?")
         assert f"> d-93670bd35a  {START}" in screen
         seen.type(ENTER)
+        list_of(seen, "Accounts and roles:")
+        seen.interrupt()
+        assert seen.wait() == 130
+    with wizard.start("--hook", "bash") as seen:
+        list_of(seen, "Which Identity Center?")
+        seen.type(ENTER)
         screen = list_of(seen, "Accounts and roles:")
-        # What was left out stays so, what there was not to choose then is taken.
+        # What was left out stays so, what there was not to choose then is taken, also after a run that was given up.
         assert "  5 of 6 chosen" in screen.splitlines()
         assert re.search(r"> \[ \] Client Production +100000000002 +AWSAdministratorAccess", screen)
         assert re.search(r"\[x\] Client Staging +100000000003 +AWSAdministratorAccess", screen)
