@@ -18,6 +18,8 @@ from credhelper.errors import ConfigError
 from credhelper.paths import Paths, chosen_profile
 
 _RESERVED = re.compile(r"AWSReservedSSO_(?P<role>.+)_[0-9a-f]{16}")
+# Seconds for each try of a call.
+_CONNECT_WITHIN, _READ_WITHIN = 5.0, 10.0
 # What botocore calls the places that it takes keys from.
 ENVIRONMENT, KEY_FILES = "env", ("shared-credentials-file", "config-file")
 
@@ -67,13 +69,13 @@ def ask(profile: str | None, environ: Mapping[str, str]) -> tuple[Identity, Keys
         with _loopback_without_proxy():
             # A profile named outright wins over keys in the environment; $AWS_PROFILE alone does not.
             session, shown = _session(boto3, name, keys_in_the_way=bool(environ.get("AWS_ACCESS_KEY_ID")))
+            # Also for boto3's own calls on the way to credentials; left to itself it waits for minutes.
+            session._session.set_default_client_config(
+                Config(connect_timeout=_CONNECT_WITHIN, read_timeout=_READ_WITHIN, retries={"total_max_attempts": 2})
+            )
             credentials = session.get_credentials()
             causes.source = str(getattr(credentials, "method", "") or "")
-            client = session.client(
-                "sts",
-                region_name=session.region_name or _sso_region(session) or "us-east-1",
-                config=Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2}),
-            )
+            client = session.client("sts", region_name=session.region_name or _sso_region(session) or "us-east-1")
             deadlines.impose(client._endpoint.http_session)
             try:
                 answer = _call(client)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -10,11 +11,13 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from botocore.tokens import SSOTokenProvider
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import NameResolutionError
 
 from credhelper.agent import Agent
 from credhelper.aws import directory
+from credhelper.cli import identity
 from credhelper.cli.identity_causes import Causes
 from credhelper.errors import CredhelperError, LoginNeeded
 from credhelper.standin import Fault
@@ -243,6 +246,21 @@ def test_an_endpoints_password_stays_untold(logged_in: Terminal) -> None:
     err = said(logged_in.run("whoami", "dev"))
     assert "AWS_ENDPOINT_URL_STS leads to http://127.0.0.1:9/a@b" in err
     assert "user" not in err
+
+
+@pytest.mark.parametrize("operation", ["GetRoleCredentials", "GetCallerIdentity"])
+def test_silence(terminal: Terminal, operation: str) -> None:
+    """Left to itself boto3 asks five times, and waits for a minute each time."""
+    terminal.seed()
+    terminal.patch.setattr(identity, "_READ_WITHIN", 0.3)
+    terminal.patch.setattr(SSOTokenProvider, "_SSO_TOKEN_CACHE_DIR", os.fspath(terminal.paths.token_cache))
+    placed = terminal.standin.fault(operation, Fault.hold(), times=None)
+    try:
+        err = said(terminal.run("whoami", "dev"))
+    finally:
+        placed.remove()
+    assert "AWS cannot be reached (ReadTimeoutError)" in err
+    assert len(terminal.standin.calls(operation)) == 2
 
 
 @pytest.mark.parametrize(
