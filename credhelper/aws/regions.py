@@ -73,6 +73,14 @@ def regions(partition: str, environ: Mapping[str, str], east: float | None = Non
     return [Region(name, places.get(name, "")) for name in ordered]
 
 
+def every_region() -> frozenset[str]:
+    """The names of all regions of all partitions that botocore knows. A new one may be missing."""
+    from botocore.loaders import Loader  # noqa: PLC0415 - 0.1 s
+
+    loader = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+    return frozenset(name for name in _places(loader.load_data("partitions")) if not name.endswith("-global"))
+
+
 def _places(document: Mapping[str, object]) -> dict[str, str]:
     found = {}
     partitions = document.get("partitions")

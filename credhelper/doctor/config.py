@@ -10,6 +10,7 @@ from credhelper import resources
 from credhelper.agent import Agent
 from credhelper.aws.browser import check_start_url
 from credhelper.aws.config.complaints import complaints, unparsable, without_session
+from credhelper.aws.regions import every_region
 from credhelper.doctor.environment import export, unset
 from credhelper.doctor.installation import listed
 from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
@@ -109,6 +110,17 @@ def sessions(scene: Scene) -> Iterator[Remark]:
                 error.message,
                 "Neither the AWS CLI nor credhelper begins a login there",
                 Mend(scene.edit(scene.config_path), error.remedy),
+            )
+    regions = every_region() if scene.sessions else frozenset()
+    for session in scene.sessions:
+        if session.region not in regions:
+            near = nearest(session.region, regions)
+            yield Finding(
+                "session-region",
+                f"session {session.name}: there is no region {session.region}, as far as is known",
+                f"It may be meant for {near[0]}" if near else "AWS may have it by now; else no login is possible",
+                Mend(scene.edit(scene.config_path), "Correct sso_region"),
+                "hint",
             )
     for name, values in scene.config.sessions.items():
         for key in values:

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from credhelper import __version__, client
 from credhelper.daemon import singleton
@@ -13,6 +14,10 @@ from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
 from credhelper.doctor.scene import Scene, exists
 from credhelper.errors import CredhelperError
 
+# What the command line alone is made of.
+_NOT_THE_DAEMONS = {"cli", "demo", "doctor", "standin"}
+# Seconds that the kernel's word on when a process began may be off.
+_START_TAKES = 2.0
 _RESTART = Mend("credhelper daemon restart", verb=("daemon", "restart"))
 _START = Mend("credhelper daemon start", verb=("daemon", "start"))
 
@@ -60,6 +65,14 @@ def running(scene: Scene) -> Iterator[Remark]:
             "It was started before the upgrade, and goes on as it was",
             _RESTART,
         )
+    elif _is_behind(daemon.get("pid")):
+        yield Finding(
+            "daemon-older",
+            "the daemon was started before the program's files changed",
+            "It goes on with the code of then, though the version is the same",
+            _RESTART,
+            "hint",
+        )
     else:
         yield Well(f"it runs (process {daemon.get('pid')}), version {__version__}")
 
@@ -74,6 +87,23 @@ def log(scene: Scene) -> Iterator[Remark]:
             "The daemon does not start then",
             Mend(f"mv {scene.word(path)} {scene.word(path.with_suffix('.old'))}"),
         )
+
+
+def _is_behind(pid: Any) -> bool:
+    """Whether the program's files are newer than the daemon's process; False where that cannot be seen."""
+    import psutil  # noqa: PLC0415 - not for programs
+
+    try:
+        return psutil.Process(pid).create_time() + _START_TAKES < _newest()
+    except (psutil.Error, OSError, TypeError, ValueError):
+        return False
+
+
+def _newest() -> float:
+    """When a file that the daemon may have loaded was written last; seconds since the epoch. Raises OSError."""
+    package = Path(client.__file__).parent
+    files = (path for path in package.rglob("*.py") if path.relative_to(package).parts[0] not in _NOT_THE_DAEMONS)
+    return max(path.stat().st_mtime for path in files)
 
 
 def _loose_folder(scene: Scene) -> Path | None:

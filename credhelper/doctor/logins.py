@@ -45,7 +45,7 @@ def cache(scene: Scene) -> Iterator[Remark]:
             if reason is not None:
                 yield Finding(
                     "cache-unreadable",
-                    f"{scene.shown(path)} cannot be read: {reason}",
+                    f"{scene.shown(path)} {reason}",
                     "It is of no session in this config; a program that looks for it fails, or was killed while it "
                     "wrote",
                     Mend(f"mv {scene.word(path)} {scene.word(path.with_suffix('.broken'))}"),
@@ -210,11 +210,11 @@ def _unreadable(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except CredhelperError as error:
-        return error.message.removeprefix(f"{path} ")
+        return error.message.removeprefix(f"{path} ")  # `is …`, `cannot be read: …`
     try:
         parse_token(data, 0.0)
     except TokenUnreadable as error:
-        return "it is not JSON" if "JSON" in error.message else None
+        return "is not JSON" if "JSON" in error.message else None
     return None
 
 

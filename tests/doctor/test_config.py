@@ -41,6 +41,17 @@ def test_a_key_that_is_misspelled(clinic: Clinic) -> None:
     assert finding.cause == "It may be meant for sso_registration_scopes"
 
 
+def test_a_region_that_is_misspelled(clinic: Clinic) -> None:
+    path = clinic.machine.config
+    path.write_text(path.read_text().replace("sso_region = eu-west-1", "sso_region = eu-wst-1"))
+    finding = clinic.one(THEME)
+    assert (finding.check, finding.kind) == ("session-region", "hint")
+    assert finding.cause == "It may be meant for eu-west-1"
+    for region in ("us-gov-west-1", "cn-north-1", "eusc-de-east-1"):
+        path.write_text(path.read_text().replace("sso_region = eu-wst-1", f"sso_region = {region}"))
+        assert clinic.look(THEME) == []
+
+
 def test_no_config(clinic: Clinic) -> None:
     clinic.machine.config.unlink()
     finding = clinic.one(THEME)

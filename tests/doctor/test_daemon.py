@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from subprocess import PIPE
 
@@ -14,6 +15,7 @@ import pytest
 from credhelper import __version__, client
 from credhelper.agent import Agent
 from credhelper.daemon.singleton import Singleton, is_free
+from credhelper.doctor import daemon as module
 from credhelper.doctor import scene
 from tests.doctor.clinic import Clinic
 from tests.support import Processes, Serve
@@ -67,6 +69,17 @@ def test_one_of_an_older_version(clinic: Clinic, processes: Processes) -> None:
     assert (result.code, clinic.look(THEME)) == (0, [])
     assert old.wait(10) == 0
     assert agent.status()["daemon"]["version"] == __version__
+
+
+def test_one_with_the_code_of_before(clinic: Clinic, daemon: Agent) -> None:
+    now = time.time()
+    clinic.patch.setattr(module, "_newest", lambda: now + 60)
+    finding = clinic.one(THEME)
+    assert (finding.check, finding.kind) == ("daemon-older", "hint")
+    clinic.patch.setattr(module, "_newest", lambda: now - 60)
+    assert clinic.look(THEME) == []
+    clinic.patch.undo()
+    assert module._newest() <= time.time() + 1
 
 
 def test_one_that_does_not_answer(clinic: Clinic, daemon: Agent) -> None:

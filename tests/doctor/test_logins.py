@@ -153,6 +153,7 @@ def test_garbage_that_belongs_to_no_session(clinic: Clinic) -> None:
     (folder / "0000.json").write_text('{"half": ')
     finding = clinic.one(THEME)
     assert (finding.check, finding.kind) == ("cache-unreadable", "hint")
+    assert finding.text == "~/.aws/sso/cache/0000.json is not JSON"
     assert finding.mend.command == "mv ~/.aws/sso/cache/0000.json ~/.aws/sso/cache/0000.broken"
 
 
@@ -160,3 +161,8 @@ def test_each_session_is_looked_at(clinic: Clinic) -> None:
     config = clinic.machine.config
     config.write_text(config.read_text() + section(Session("lab", "https://d-2.awsapps.com/start", "eu-west-1")))
     assert clinic.one(THEME).text == "session lab: not logged in"
+
+
+def test_what_is_no_file(clinic: Clinic) -> None:
+    (clinic.paths.token_cache / "dir.json").mkdir()
+    assert clinic.one(THEME).text == "~/.aws/sso/cache/dir.json is not a regular file"
