@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError, UnknownRegionError
 from botocore.tokens import SSOTokenProvider
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import NameResolutionError
@@ -350,6 +350,12 @@ def test_what_the_daemon_meets_on_its_way(
     daemon.call("reload")
     terminal.standin.fault("GetRoleCredentials", fault)
     assert said(terminal.run("whoami", "dev")).startswith(f"credhelper: no credentials for dev: {reason}\n  {remedy}")
+
+
+def test_what_nobody_foresaw(terminal: Terminal) -> None:
+    found = Causes("dev", terminal.paths, {}).failed(UnknownRegionError(region_name="mars", error_msg="no such"))
+    assert found.message == "boto3 failed: UnknownRegionError"
+    assert str(found.remedy).startswith("Run `credhelper doctor`")
 
 
 # --- the clock ------------------------------------------------------------------------------------------------------
