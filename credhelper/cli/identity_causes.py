@@ -187,7 +187,7 @@ class Causes:
             )
         if kind in _OFFLINE_ERRORS:
             return CredhelperError(f"AWS cannot be reached ({kind})", self._why_unreachable(kind, told))
-        return CredhelperError(f"boto3 failed: {kind}", "Run `credhelper doctor`, which looks at all that may be wrong")
+        return CredhelperError(f"boto3 failed: {kind}", "Run `credhelper doctor` to see what is wrong")
 
     def helper_not_run(self, error: OSError) -> CredhelperError:
         """The program of `credential_process` is not there, or may not be run."""
