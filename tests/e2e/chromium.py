@@ -84,6 +84,8 @@ class Chromium:
             raise
 
     def _find_port(self) -> int:
+        if self._driver.poll() is not None:
+            raise DriverError(f"the driver has ended: {self._log.read_text()[-200:]}")
         found = re.search(r"started successfully on port (\d+)", self._log.read_text())
         return int(found[1]) if found else 0
 
