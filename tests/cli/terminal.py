@@ -59,6 +59,10 @@ sso_role_name = AWSReadOnlyAccess
 """
 
 
+# For tests that take display and $BROWSER away so that no page can be opened.
+without_display = pytest.mark.skipif(sys.platform == "darwin", reason="other OS: a Mac always has a display")
+
+
 @dataclass(frozen=True)
 class Result:
     code: int

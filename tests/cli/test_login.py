@@ -36,7 +36,7 @@ from credhelper.surroundings import Surroundings
 from tests.aws.login.conftest import Time
 from tests.aws.login.people import redirect_address
 from tests.aws.test_readable import OBSTACLES
-from tests.cli.terminal import COMMAND, OTHER_SESSION, Terminal, environment
+from tests.cli.terminal import COMMAND, OTHER_SESSION, Terminal, environment, without_display
 from tests.support import Processes
 from tests.waiting import wait_until
 
@@ -150,13 +150,13 @@ class TestWithoutDaemon:
         assert "denied" in result.err
         assert terminal.cache.read("corp") is None
 
+    @without_display
     def test_a_device_code_where_there_is_no_browser(
         self, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setattr("credhelper.aws.login.choice.look", lambda environ: Surroundings())
-        monkeypatch.setattr("sys.platform", "linux")
         _approve_codes(monkeypatch)
         result = terminal.run("login")
         assert result.code == 0
@@ -164,12 +164,14 @@ class TestWithoutDaemon:
         assert "\x1b" not in result.out  # no terminal, no drawing
         assert "with a device code, because there is no display here to open a browser on.\n" in result.out
 
+    @without_display
     def test_a_browser_that_cannot_be_started_gives_way_to_a_code(
         self, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         broken = terminal.paths.home / "broken"
         broken.write_text("#!/bin/sh\nexit 1\n")
         broken.chmod(0o755)
+        monkeypatch.setattr("credhelper.aws.browser._EARLY_END", 60.0)  # on a busy machine it may end late
         monkeypatch.setenv("BROWSER", str(broken))
         for name in ("DISPLAY", "WAYLAND_DISPLAY"):
             monkeypatch.delenv(name, raising=False)

@@ -11,7 +11,7 @@ import pytest
 from credhelper.cli.qr import drawing
 from credhelper.standin.browser import visit
 from tests.cli.phone import look_at
-from tests.cli.terminal import COMMAND, Terminal, environment
+from tests.cli.terminal import COMMAND, Terminal, environment, without_display
 
 PORTAL = "https://d-93670bd35a.awsapps.com/start/#/device?user_code=ABCD-EFGH"
 GOVCLOUD = "https://start.us-gov-home.awsapps.com/directory/d-9067f8c9d0#/device?user_code=ABCD-EFGH"
@@ -134,6 +134,7 @@ class TestLogin:
             child.close()
         assert child.exitstatus == 0
 
+    @without_display
     @pytest.mark.parametrize(
         ("changes", "reason"),
         [
