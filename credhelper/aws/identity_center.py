@@ -278,7 +278,7 @@ class IdentityCenter:
             # The text of a parser error holds the body; the type is enough for anybody.
             kind = type(error).__name__
             code = UpstreamError.GARBAGE if kind == "ResponseParserError" else UpstreamError.OFFLINE
-            raise UpstreamError(operation, code, 0, _reason(kind)) from None
+            raise UpstreamError(operation, code, 0, why_offline(kind)) from None
         except CredhelperError:
             raise  # an endpoint that is no safe one
         except TooLong:
@@ -326,7 +326,8 @@ _REASONS = {
 }
 
 
-def _reason(kind: str) -> str:
+def why_offline(kind: str) -> str:
+    """In words, why an error of botocore's of this class came in place of an answer."""
     return _REASONS.get(kind, kind)
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 from credhelper import __version__
 from credhelper.aws.botocore_clients import proxies_for
 from credhelper.aws.browser import is_aws_page
+from credhelper.aws.identity_center import why_offline
 from credhelper.aws.start_urls import REGION, StartUrl
 from credhelper.endpoints import is_loopback, network_for
 from credhelper.errors import CredhelperError
@@ -42,7 +43,10 @@ def region_of_portal(start: StartUrl, network: Network, *, portal: str | None = 
             raise CredhelperError("the access portal leads to a page that is not AWS's")
         status, location, page = _get(url, network_for(network, url), timeout)
         if status in _REDIRECTS and location:
-            url = urljoin(url, location)
+            try:
+                url = urljoin(url, location)
+            except ValueError as error:
+                raise CredhelperError("the access portal leads to no address") from error
             continue
         if status != 200:
             raise CredhelperError(f"the access portal answered {status}")
@@ -77,7 +81,8 @@ def _get(url: str, network: Network, timeout: float) -> tuple[int, str | None, s
             answer = session.send(request.prepare())
             page = _beginning(answer.raw)
         except (BotoCoreError, HTTPError, OSError, ValueError) as error:
-            raise CredhelperError(f"the access portal cannot be reached ({type(error).__name__})") from error
+            reason = why_offline(type(error).__name__)
+            raise CredhelperError(f"the access portal cannot be reached ({reason})") from error
     return answer.status_code, answer.headers.get("location"), page.decode("utf-8", "replace")
 
 

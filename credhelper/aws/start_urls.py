@@ -43,6 +43,7 @@ _PORTALS = tuple(
 _ADDRESS = re.compile(r"\bhttps?://\S+", re.IGNORECASE)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _WORD = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_USER = re.compile(r"[^/\s]*@")
 _BRACKETS = str.maketrans("", "", "<>\"'`")
 _SEPARATORS = re.compile(r"[/?#&]|%23|%2F", re.IGNORECASE)
 _BUILDER_ID = "view"
@@ -84,7 +85,9 @@ def read_start_url(text: str) -> StartUrl:
         host, port, named = (parts.hostname or "").rstrip("."), parts.port, parts.username is not None
     except ValueError:
         raise _not_an_address(pasted) from None
-    if parts.scheme != "https" or named or not host or any(char.isspace() for char in address):
+    if named:  # which is not repeated: there may be a password in it
+        raise UsageError("an address of AWS's has no user name in it", "Leave out what stands before the @")
+    if parts.scheme != "https" or not host or any(char.isspace() for char in address):
         raise _not_an_address(pasted)
     for pattern, path, partition in _PORTALS:
         found = pattern.fullmatch(host)
@@ -167,4 +170,6 @@ def _is_of_aws(host: str) -> bool:
 
 
 def _shortened(text: str) -> str:
+    """For a message, without what stands before an `@`: there may be a password in it."""
+    text = _USER.sub("", text)
     return printable(text[:80]) + ("…" if len(text) > 80 else "")

@@ -170,7 +170,10 @@ def test_the_forms_of_addresses(text: str, url: str, name: str, region: str | No
         ("", "no start URL is given", "It looks like https://d-1234567890.awsapps.com/start"),
         (" \n", "no start URL", "looks like"),
         ("ftp://acme.awsapps.com/start", "no https address", "looks like"),
-        ("https://alice@acme.awsapps.com/start", "no https address", "looks like"),
+        ("https://alice:secret@acme.awsapps.com/start", "has no user name in it", "before the @"),
+        ("alice@acme.awsapps.com", "has no user name in it", "before the @"),
+        ("a b://alice:secret@acme.awsapps.com", "no https address: a b://acme.awsapps.com", "looks like"),
+        ("https://alice:secret@[::1", "no https address: https://[::1", "looks like"),
         ("https://[::1", "no https address", "looks like"),
         ("https://acme.awsapps.com:port/start", "no https address", "looks like"),
         ("two words", "no https address: two words", "looks like"),
@@ -178,7 +181,7 @@ def test_the_forms_of_addresses(text: str, url: str, name: str, region: str | No
         ("https://acme.awsapps.com.evil.example/start", "no access portal of AWS's", "in a browser"),
         ("https://evil-awsapps.com/start", "no access portal of AWS's", "in a browser"),
         ("https://aws.acme.example", "aws.acme.example is no access portal", "your company's own address"),
-        ("alice@acme.example", "no https address", "looks like"),
+        ("alice@acme.example", "has no user name in it", "before the @"),
         (
             "https://eu-west-1.signin.aws/platform/login?workflow=1",
             "page of AWS's, but not",
@@ -199,6 +202,7 @@ def test_what_is_no_portal_is_refused_with_a_remedy(text: str, message: str, rem
     with pytest.raises(UsageError) as refused:
         read_start_url(text)
     assert message in refused.value.message
+    assert "secret" not in str(refused.value)
     assert remedy in str(refused.value.remedy)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,7 @@ import click
 
 from credhelper.aws.config import read_config, read_credentials
 from credhelper.aws.config.apply import Plan, plan_profiles
+from credhelper.aws.config.authoring import wrong_defaults
 from credhelper.aws.directory import Directory
 from credhelper.aws.left_out import Target, left_out, remember_left_out
 from credhelper.aws.profile_styles import Style, remember_style, remembered_style
@@ -18,8 +20,9 @@ from credhelper.aws.proposal import Proposal, propose
 from credhelper.cli import no_core_dumps, tell
 from credhelper.cli.desk import Desk
 from credhelper.cli.login import Login
+from credhelper.cli.notices import why_unparsable
 from credhelper.cli.setup import ending, writing
-from credhelper.cli.setup.center import Wanted, find_session, say_network
+from credhelper.cli.setup.center import Wanted, check_region, find_session, say_network
 from credhelper.cli.setup.choosing import Candidate, candidates, choose_candidates, pick_template, show_names
 from credhelper.cli.setup.questions import can_ask, confirm, say
 from credhelper.cli.setup.writing import listed
@@ -109,7 +112,12 @@ def command(
             "there is no terminal to ask on", "Say --yes, and --start-url URL where the config has no session yet"
         )
     say_network(paths, os.environ)
-    plan_profiles(paths, os.environ)  # a config that cannot be read is told of before all questions
+    _check_config(paths, os.environ)
+    if region:
+        check_region(region)
+    wrong = wrong_defaults(None, output)
+    if wrong:
+        raise UsageError(wrong, "The AWS CLI has json, text, table, yaml and yaml-stream")
     try:
         chosen = find_session(Wanted(start_url, sso_region, session), paths, os.environ, ask=ask)
         click.echo()
@@ -124,6 +132,15 @@ def command(
         return EXIT_OK if dry_run else EXIT_FAILURE
     first = run.write(plan)
     return EXIT_OK if first is None else _end(paths, os.environ, first, options)
+
+
+def _check_config(paths: Paths, environ: Mapping[str, str]) -> None:
+    """Raise ConfigError, before all questions, where the config cannot be read by us or by the AWS programs."""
+    plan_profiles(paths, environ)
+    path = paths.config_file(environ)
+    reason = why_unparsable(path)
+    if reason:
+        raise ConfigError(f"the AWS CLI and boto3 cannot read {path}: {reason}", "Correct it, or move it away")
 
 
 class _Setup:
@@ -214,7 +231,14 @@ class _Setup:
                 "there is no account and role for you in this Identity Center", "Ask whoever invited you for access"
             )
         if proposal.left_out:
-            say(f"Left out by --include and --exclude: {counted(proposal.left_out, 'role')}.")
+            given = [("--include", glob) for glob in self._style.include]
+            given += [("--exclude", glob) for glob in self._style.exclude]
+            shown = " ".join(f"{option} {shlex.quote(glob)}" for option, glob in given)
+            remembered = not (self._options.include or self._options.exclude)
+            as_before = ", as the last time" if remembered else ""
+            say(f"Left out by {shown}{as_before}: {counted(proposal.left_out, 'role')}.")
+            if remembered:
+                say("To take all: --include '*' --exclude ''")
         return offered
 
     def _with_names(self, directory: Directory, chosen: list[Candidate]) -> list[Candidate]:
@@ -259,8 +283,8 @@ def _style(last: Style, options: Options) -> Style:
         options.template if options.template is not None else last.template,
         options.region or last.region,
         options.output or last.output,
-        options.include or last.include,
-        options.exclude or last.exclude,
+        tuple(filter(None, options.include)) if options.include else last.include,
+        tuple(filter(None, options.exclude)) if options.exclude else last.exclude,
     )
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from credhelper import settings
 from credhelper.aws.config import read_config, sessions_of
 from credhelper.aws.portal_page import region_of_portal
-from credhelper.aws.regions import regions
-from credhelper.aws.start_urls import REGION, StartUrl, read_start_url
+from credhelper.aws.regions import every_region, regions
+from credhelper.aws.start_urls import StartUrl, read_start_url
 from credhelper.aws.targets import unknown
 from credhelper.aws.world import World
 from credhelper.cli import complain
@@ -19,6 +19,7 @@ from credhelper.cli.setup.questions import ask_text, pick, say
 from credhelper.endpoints import endpoints_from_environment
 from credhelper.errors import CredhelperError, UsageError
 from credhelper.model import Session, normalize_start_url
+from credhelper.names import nearest
 from credhelper.paths import Paths
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -41,8 +42,8 @@ def find_session(wanted: Wanted, paths: Paths, environ: Mapping[str, str], *, as
 
     Raises UsageError for what makes no sense or is missing and cannot be asked for, click.Abort, ConfigError.
     """
-    if wanted.region is not None and not REGION.fullmatch(wanted.region):
-        raise UsageError(f"{wanted.region!r} is no region", "Write it as in eu-west-1")
+    if wanted.region is not None:
+        check_region(wanted.region)
     if wanted.session is not None and not _NAME.fullmatch(wanted.session):
         raise UsageError(
             f"{wanted.session!r} cannot be a session's name", "Letters, digits and . _ - can stand in it"
@@ -56,7 +57,9 @@ def find_session(wanted: Wanted, paths: Paths, environ: Mapping[str, str], *, as
     start = read_start_url(wanted.start_url) if wanted.start_url is not None else _ask_start_url()
     same = [session for session in known if session.same_start == normalize_start_url(start.start_url)]
     for session in same:
-        if wanted.region in {None, session.region} and wanted.session in {None, session.name}:
+        if wanted.region in {None, session.region}:
+            if wanted.session not in {None, session.name}:
+                say(f"It is in the config already, as the session {session.name}; that name stays.")
             say(f"Identity Center: {session.start_url} in {session.region}")
             return dataclasses.replace(session, legacy=False)
     say(f"Identity Center: {start.start_url}")
@@ -152,6 +155,17 @@ def _free_name(start: StartUrl, wanted: Wanted, taken: Collection[str]) -> str:
         number += 1
         name = f"{start.session_name}-{number}"
     return name
+
+
+def check_region(name: str) -> None:
+    """Raise UsageError for what is no region, as far as botocore knows them."""
+    known = every_region()
+    if name not in known:
+        near = nearest(name, known)
+        raise UsageError(
+            f"there is no region {name!r}",
+            f"Did you mean {near[0]}?" if near else "Write it as in eu-west-1",
+        )
 
 
 def say_network(paths: Paths, environ: Mapping[str, str]) -> None:

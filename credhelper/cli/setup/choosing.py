@@ -125,14 +125,21 @@ def pick_template(current: str, first: Subject) -> str | None:
         *((f"Rather like {Template.parse(text).render(first)}", text) for text in _STYLES if text != current),
         ("By a template of my own", ""),
     ]
-    picked = pick("Names of the profiles:", options)
-    if picked == "":
+    while True:
+        picked = pick("Names of the profiles:", options)
+        if picked != "":
+            return picked
         say(
             "A template has the fields {account_name} {account_id} {account_email} {role} {session}, with filters "
             "if you like: {account_email|before_at}, {account_name|slug}, {role|remove:AWS|lower}"
         )
-        return ask_text("Template:", lambda text: Template.parse(text.strip()).text)
-    return picked
+        text = ask_text("Template (Enter alone goes back):", _read_template)
+        if text:
+            return text
+
+
+def _read_template(text: str) -> str:
+    return Template.parse(text.strip()).text if text.strip() else ""
 
 
 def show_names(chosen: Sequence[Candidate]) -> None:

@@ -50,6 +50,7 @@ def test_one_that_is_there_is_used_as_it_is(wizard: Wizard) -> None:
     same = Session("work", "https://acme.awsapps.com/start#", "eu-central-1", SCOPES)
     assert found(wizard) == found(wizard, "acme") == found(wizard, "acme", name="work") == same
     assert found(wizard, name="work", region="eu-central-1") == same
+    assert found(wizard, "acme", name="corp") == same  # one section for one center
     assert wizard.standin.calls("PortalPage") == []
 
 

@@ -29,7 +29,7 @@ STAGES: dict[str, tuple[str, list[Step], str]] = {
     "start url again": ("", [("Start URL:", f"two words{ENTER}")], "no https address"),
     "accounts": ("", [URL], "Enter: go on"),
     "names": ("", [URL, CHOSEN], "Names of the profiles:"),
-    "template": ("", [URL, CHOSEN, ("Names of the profiles:", UP + ENTER)], "Template:"),
+    "template": ("", [URL, CHOSEN, ("Names of the profiles:", UP + ENTER)], "Template (Enter"),
     "own profiles": (OWN, [THE_ONE, CHOSEN, NAMED], "serve them too?"),
     "diff": (OWN, [THE_ONE, CHOSEN, NAMED, SERVED], "Write this to"),
 }

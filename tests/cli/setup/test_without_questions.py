@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 
@@ -87,7 +88,9 @@ def test_flags_say_what_questions_ask(wizard: Wizard) -> None:
     assert (written.region, written.output) == ("eu-south-1", "json")
     # The style is remembered, by `profiles discover` too, and another template renames.
     wizard.standin.configure(accounts=accounts(4))
-    assert wizard.call(*YES).code == 0
+    again = wizard.call(*YES)
+    assert again.code == 0
+    assert "Left out by --include 'client*' --exclude '*Admin*', as the last time: 6 roles." in again.out
     assert profiles(wizard) == ["acme.client.production.ReadOnlyAccess", "acme.client.staging.ReadOnlyAccess"]
     assert wizard.call("profiles", "discover", "--yes").code == 0
     assert profiles(wizard) == ["acme.client.production.ReadOnlyAccess", "acme.client.staging.ReadOnlyAccess"]
@@ -152,10 +155,26 @@ def test_lost_access_is_named_and_kept(wizard: Wizard) -> None:
         ("", ("--yes",), "no start URL is given"),
         ("", ("--yes", "--session", "acme"), "no start URL is given"),
         (OWN, ("--yes", "--session", "acme"), "there is no session 'acme'"),
-        (OWN + OWN.replace("mine", "m2").replace("d-9", "d-8"), ("--yes",), "there are several sessions"),
+        (
+            OWN + OWN.replace("mine", "m2").replace("d-9", "d-8").replace("profile other", "profile o2"),
+            ("--yes",),
+            "there are several sessions",
+        ),
         (OWN, ("--yes", "--sso-region", "eu-west-2"), "is in eu-west-1, not in eu-west-2"),
         ("", ("--yes", "--start-url", "https://aws.acme.example"), "is no access portal of AWS's"),
-        ("", ("--yes", "--start-url", "acme", "--sso-region", "Ireland"), "'Ireland' is no region"),
+        (
+            "",
+            ("--yes", "--start-url", "acme", "--sso-region", "eu-wst-1"),
+            "no region 'eu-wst-1' Did you mean eu-west-1?",
+        ),
+        (
+            "",
+            ("--yes", "--start-url", "acme", "--region", "mars"),
+            "there is no region 'mars' Write it as in eu-west-1",
+        ),
+        ("", ("--yes", "--start-url", "acme", "--output", "a b"), "'a b' is no output format"),
+        ("", ("--yes", "--start-url", "https://me:secret@acme.awsapps.com/start"), "has no user name in it"),
+        (OWN, ("--yes", "--start-url", START, "--session", "a ]b"), "'a ]b' cannot be a session's name"),
         ("", ("--yes", "--start-url", "acme", "--template", "{nothing}"), "there is no field {nothing}"),
         (
             OWN + "[sso-session acme]\nsso_start_url = https://x.awsapps.com/start\nsso_region = eu-west-1\n",
@@ -173,15 +192,18 @@ def test_what_is_wrong_is_said_before_anything_is_done(
     done = wizard.call("setup", *arguments)
     assert done.code == 2
     assert message in " ".join(done.err.split())
+    assert "secret" not in done.err
     assert wizard.files == before
     assert wizard.browser.opened() == []
 
 
-def test_a_config_that_cannot_be_read_is_told_of_first(wizard: Wizard) -> None:
-    wizard.write_config("this is no config\n")
+@pytest.mark.parametrize("config", ["this is no config\n", f"\ufeff{OWN}", f"[profile x\nregion = y\n{OWN}"])
+def test_a_config_that_cannot_be_read_is_told_of_first(wizard: Wizard, config: str) -> None:
+    wizard.write_config(config)
     done = wizard.call(*YES, "--start-url", START)
     assert done.code == 1
-    assert "cannot be read as an AWS config" in " ".join(done.err.split())
+    assert re.search("cannot (be )?read", " ".join(done.err.split()))
+    assert wizard.config.read_text() == config
     assert (done.out, wizard.browser.opened()) == ("", [])
 
 
