@@ -149,6 +149,27 @@ def environment() -> dict[str, str]:
 COMMAND = [sys.executable, "-m", "credhelper"]
 
 
+def spawn(*arguments: str, columns: int = 100, rows: int = 40, **changes: str) -> pexpect.spawn[str]:
+    """A command at a terminal of this size; `changes` to its environment."""
+    return pexpect.spawn(
+        COMMAND[0],
+        [*COMMAND[1:], *arguments],
+        env={**environment(), "TERM": "xterm-256color", **changes},
+        encoding="utf-8",
+        dimensions=(rows, columns),
+        timeout=20,
+    )
+
+
+def page_of(login: subprocess.Popen[str]) -> str:
+    """The address that a login shows on its stdout."""
+    assert login.stdout is not None
+    for line in login.stdout:
+        if line.startswith("  http"):
+            return line.strip()
+    raise AssertionError("no address was shown")
+
+
 def spawn_for_hook(stdout: Path, *arguments: str, **changes: str) -> pexpect.spawn[str]:
     """A command at a terminal as a shell hook runs it: stdin and stderr are the terminal, stdout goes elsewhere."""
     line = f"exec {shlex.join([*COMMAND, *arguments])} >{shlex.quote(str(stdout))}"

@@ -11,11 +11,12 @@ import pytest
 from credhelper.cli.qr import drawing
 from credhelper.standin.browser import visit
 from tests.cli.phone import look_at
-from tests.cli.terminal import COMMAND, Terminal, environment, without_display
+from tests.cli.terminal import Terminal, spawn, without_display
 
 PORTAL = "https://d-93670bd35a.awsapps.com/start/#/device?user_code=ABCD-EFGH"
 GOVCLOUD = "https://start.us-gov-home.awsapps.com/directory/d-9067f8c9d0#/device?user_code=ABCD-EFGH"
 DUAL_STACK = "https://ssoins-722389a1b2c3d4e5.portal.eu-central-1.app.aws/start/#/device?user_code=ABCD-EFGH"
+DEVICE = ("login", "--device", "--no-browser")
 # The ink and the ground of a dark and a light terminal, of Solarized's both, and of one that has black on black.
 GROUNDS = {
     "dark": (204, 0),
@@ -116,7 +117,7 @@ class TestLogin:
     def test_a_phone_reads_the_address(self, terminal: Terminal, columns: int, rows: int, ground: str) -> None:
         screen = pyte.Screen(columns, rows)
         stream = pyte.Stream(screen)
-        child = spawn(columns, rows)
+        child = spawn(*DEVICE, columns=columns, rows=rows)
         try:
             child.expect(r"\d+:\d\d left")
             stream.feed(f"{child.before}{child.after}")
@@ -148,7 +149,7 @@ class TestLogin:
     ) -> None:
         monkeypatch.delenv("BROWSER")
         screen = pyte.Screen(160, 50)
-        child = spawn(160, 50, "login", **changes)
+        child = spawn("login", columns=160, rows=50, **changes)
         try:
             child.expect(r"\d+:\d\d left")
             pyte.Stream(screen).feed(f"{child.before}{child.after}")
@@ -167,7 +168,7 @@ class TestLogin:
     def test_where_none_is_drawn_none_is_spoken_of(
         self, terminal: Terminal, columns: int, rows: int, changes: dict[str, str]
     ) -> None:
-        child = spawn(columns, rows, **changes)
+        child = spawn(*DEVICE, columns=columns, rows=rows, **changes)
         try:
             child.expect(r"Your code: ([A-Z-]{9})")
             assert isinstance(child.match, re.Match)
@@ -181,14 +182,3 @@ class TestLogin:
         finally:
             child.close()
         assert child.exitstatus == 0
-
-
-def spawn(columns: int, rows: int, *arguments: str, **changes: str) -> pexpect.spawn[str]:
-    return pexpect.spawn(
-        COMMAND[0],
-        [*COMMAND[1:], *(arguments or ("login", "--device", "--no-browser"))],
-        env={**environment(), "TERM": "xterm-256color", **changes},
-        encoding="utf-8",
-        dimensions=(rows, columns),
-        timeout=20,
-    )

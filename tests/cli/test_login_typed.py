@@ -1,0 +1,113 @@
+"""What a person types while a login waits: the pasted address, the keys that end it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import termios
+
+import pexpect
+import pytest
+
+from credhelper.agent import Agent
+from tests.aws.login.people import redirect_address
+from tests.cli.terminal import COMMAND, Terminal, environment, page_of, spawn
+from tests.support import Processes
+
+
+@pytest.mark.usefixtures("daemon")
+def test_an_address_pasted_through_a_pipe(terminal: Terminal, processes: Processes) -> None:
+    process = processes.start(
+        [*COMMAND, "login", "--no-browser"],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    page = page_of(process)
+    assert process.stdin is not None
+    process.stdin.write(redirect_address(page) + "\n")
+    process.stdin.flush()
+    assert process.wait(20) == 0
+    assert terminal.cache.read("corp") is not None
+
+
+@pytest.mark.usefixtures("daemon")
+def test_an_address_longer_than_a_line_of_the_terminal_pasted_there(terminal: Terminal) -> None:
+    child = spawn("login", "--no-browser")
+    try:
+        child.expect(r"  (http://\S+)\r\n")
+        assert isinstance(child.match, re.Match)
+        page = str(child.match[1])
+        child.expect(r"\d+:\d\d left")
+        child.send("nonsense\n")
+        child.expect("That is not the address")
+        address = redirect_address(page) + "&filler=" + "x" * 6000
+        for start in range(0, len(address), 500):
+            child.send(address[start : start + 500])
+        child.expect("characters pasted")
+        child.send("\x7f\n")
+        child.expect("Logged in to corp")
+        assert "oauth/callback?code=" not in str(child.before)
+        child.expect(pexpect.EOF)
+    finally:
+        child.close()
+    assert child.exitstatus == 0
+    assert terminal.cache.read("corp") is not None
+
+
+@pytest.mark.usefixtures("daemon")
+def test_ctrl_d_calls_the_login_off(terminal: Terminal) -> None:
+    child = spawn("login", "--no-browser")
+    try:
+        before = termios.tcgetattr(child.child_fd)[3] | termios.ICANON | termios.ECHO
+        child.expect(r"\d+:\d\d left")
+        child.send("half an address\x04")  # in the midst of a line it ends nothing
+        child.expect("characters pasted")
+        child.send("\x15\x04")
+        child.expect("credhelper: the login was called off by Ctrl-D")
+        child.expect("Run the same command again")
+        child.expect(pexpect.EOF)
+        assert termios.tcgetattr(child.child_fd)[3] == before
+    finally:
+        child.close()
+    assert child.exitstatus == 1
+    assert terminal.cache.read("corp") is None
+
+
+@pytest.mark.usefixtures("daemon")
+def test_ctrl_c_leaves_nothing_behind(terminal: Terminal) -> None:
+    child = spawn("login", "--no-browser")
+    try:
+        before = termios.tcgetattr(child.child_fd)[3] | termios.ICANON | termios.ECHO
+        child.expect(r"\d+:\d\d left")
+        assert not termios.tcgetattr(child.child_fd)[3] & termios.ICANON
+        child.sendintr()
+        child.expect(pexpect.EOF)
+        assert termios.tcgetattr(child.child_fd)[3] == before
+    finally:
+        child.close()
+    assert child.exitstatus == 130
+    assert terminal.cache.read("corp") is None
+    # The lease is free again.
+    with Agent(terminal.paths).login_lease("corp") as mine:
+        assert mine
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+@pytest.mark.usefixtures("daemon")
+def test_a_signal_that_ends_it_gives_the_terminal_back(terminal: Terminal, number: signal.Signals) -> None:
+    child = spawn("login", "--no-browser")
+    try:
+        before = termios.tcgetattr(child.child_fd)[3] | termios.ICANON | termios.ECHO
+        child.expect(r"\d+:\d\d left")
+        assert not termios.tcgetattr(child.child_fd)[3] & termios.ECHO
+        child.kill(number)
+        child.expect(pexpect.EOF)
+        assert termios.tcgetattr(child.child_fd)[3] == before
+        assert "Traceback" not in str(child.before)
+    finally:
+        child.close()
+    assert child.exitstatus == 128 + number
+    assert terminal.cache.read("corp") is None
