@@ -95,10 +95,15 @@ def unfinished(paths: Paths, session: Session) -> Directory | None:
 
 
 def write_directory(paths: Paths, session: Session, data: bytes, *, complete: bool) -> None:
-    """Keep what `encode` made; a whole list puts an end to the unfinished one. Raises CredhelperError."""
-    files.replace(_path(paths, session) if complete else _part(paths, session), data)
-    if complete:
-        forget_unfinished(paths, session)
+    """Keep what `encode` made; a whole list puts an end to the unfinished one, also where it cannot be written.
+
+    Raises CredhelperError.
+    """
+    try:
+        files.replace(_path(paths, session) if complete else _part(paths, session), data)
+    finally:
+        if complete:
+            forget_unfinished(paths, session)
 
 
 def forget_unfinished(paths: Paths, session: Session) -> None:

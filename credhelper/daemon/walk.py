@@ -24,8 +24,8 @@ from credhelper.terminal import counted, printable
 if TYPE_CHECKING:
     from credhelper.aws.identity_center import IdentityCenter
     from credhelper.daemon.keeper import Keeper, Tools
+    from credhelper.daemon.record import Record
     from credhelper.model import Session, Token
-    from credhelper.paths import Paths
 
 _LOG = logging.getLogger(__name__)
 
@@ -77,18 +77,18 @@ class Walk:
         session: whose accounts; the AWS config need not know it.
         keeper: of the session, looked up anew for each call.
         tools: shared with the keepers.
-        paths: of the home folder.
+        record: where what is learned is written down.
 
     Attributes:
         began_at: seconds since the epoch; of a walk that is gone on with, when the first part of it began.
         forgotten: the session was logged out of meanwhile: nothing of this is to be gone on with.
     """
 
-    def __init__(self, session: Session, keeper: Callable[[], Keeper], tools: Tools, paths: Paths) -> None:
+    def __init__(self, session: Session, keeper: Callable[[], Keeper], tools: Tools, record: Record) -> None:
         self._session = session
         self._keeper = keeper
         self._tools = tools
-        self._paths = paths
+        self._record = record
         self.began_at = tools.clock.now()
         self._accounts: dict[str, Account] = {}
         self._roles: dict[str, tuple[str, ...]] = {}
@@ -151,7 +151,7 @@ class Walk:
 
     async def _take_up(self) -> None:
         """Go on where a walk was broken off."""
-        known = await self._tools.calls.aside(lambda: directory.unfinished(self._paths, self._session))
+        known = await self._tools.calls.aside(self._record.unfinished)
         if known is not None and known.recent(self._tools.clock.now()):
             self.began_at = known.listed_at
             self._before = {entry.account_id: entry for entry in known.accounts}
@@ -168,11 +168,12 @@ class Walk:
         if not complete:  # what a walk before had learned of accounts that have not come up again yet is not lost
             known = {**self._before, **known}
         found = Directory(tuple(known[account_id] for account_id in sorted(known)), complete, self.began_at)
+        number = self._record.number()
 
         def write() -> bytes:
             data = directory.encode(found)
             try:
-                directory.write_directory(self._paths, self._session, data, complete=complete)
+                self._record.write(number, data, complete=complete)
             except CredhelperError as error:
                 _LOG.warning("session %s: its accounts are not written down: %s", self._name, error.message)
             return data

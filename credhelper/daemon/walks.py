@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from credhelper.aws import directory
+from credhelper.daemon.record import Record
 from credhelper.daemon.walk import Walk
 from credhelper.errors import UsageError
 from credhelper.model import Session
@@ -48,6 +49,7 @@ class Walks:
         self._tools = tools
         self._keeper_for = keeper_for
         self._under_way: dict[str, _UnderWay] = {}
+        self._records: dict[str, Record] = {}
         # When the last whole list of a session was begun, of those that were made since its login.
         self._made: dict[str, float] = {}
         self._closing = False
@@ -93,11 +95,15 @@ class Walks:
         if self._closing:
             raise asyncio.CancelledError
         if found is None:
-            found = _UnderWay(Walk(session, lambda: self._keeper_for(session), self._tools, self._paths))
+            walk = Walk(session, lambda: self._keeper_for(session), self._tools, self._record_of(session))
+            found = _UnderWay(walk)
             self._under_way[identity] = found
             found.task.add_done_callback(lambda task: self._ended(identity, task))
         found.followers += 1
         return found
+
+    def _record_of(self, session: Session) -> Record:
+        return self._records.setdefault(session.id, Record(self._paths, session))
 
     def _ended(self, identity: str, task: asyncio.Task[bytes]) -> None:
         under_way = self._under_way.pop(identity, None)
@@ -122,12 +128,14 @@ class Walks:
     async def logged_out(self, session: Session) -> None:
         """End the walk, and let nothing be gone on with: somebody else may log in."""
         self._made.pop(session.id, None)
+        record = self._record_of(session)
+        record.void()
         under_way = self._under_way.get(session.id)
         if under_way is not None:
             under_way.walk.forgotten = True
             under_way.task.cancel()
             await asyncio.wait({under_way.task})
-        await self._tools.calls.aside(lambda: directory.forget_unfinished(self._paths, session))
+        await self._tools.calls.aside(record.forget)
 
     async def close(self) -> None:
         """End all walks; how far they came is written down, where the disk takes it."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from credhelper.aws import directory
 from credhelper.aws.directory import Directory, KnownAccount, account_name, decode, encode, read_directory
+from credhelper.errors import CredhelperError
 from credhelper.model import Session
 from credhelper.paths import Paths
 
@@ -59,6 +60,15 @@ def test_part_of_a_list_serves_until_a_whole_one_is_there(paths: Paths) -> None:
     assert read_directory(paths, CORP) == WHOLE
     directory.forget_unfinished(paths, CORP)
     directory.forget_unfinished(paths, CORP)
+    assert directory.unfinished(paths, CORP) is None
+
+
+def test_whole_list_that_cannot_be_written_ends_the_part(paths: Paths) -> None:
+    """What comes next is asked for anew, not taken from an old part."""
+    write(paths, PART)
+    file_of(paths).with_suffix("").with_suffix(".json").mkdir()
+    with pytest.raises(CredhelperError, match="not a regular file"):
+        write(paths, WHOLE)
     assert directory.unfinished(paths, CORP) is None
 
 

@@ -372,6 +372,65 @@ async def test_list_of_this_hour_and_login_does_for_who_is_content_with_it(insid
     assert inside.calls("ListAccounts") == 4
 
 
+class SlowDisk:
+    """Partial lists come to the disk when the test says so; `begun` is set as soon as one is on its way."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.go_on, self.written = threading.Event(), threading.Event(), threading.Event()
+        self._write = directory.write_directory
+        monkeypatch.setattr(walk, "_KEEP_EVERY", 0.01)
+        monkeypatch.setattr(directory, "write_directory", self)
+
+    def __call__(self, *arguments: Any, complete: bool) -> None:
+        if not complete:
+            self.begun.set()
+            assert self.go_on.wait(10)
+        self._write(*arguments, complete=complete)
+        if not complete:
+            self.written.set()
+
+
+async def test_part_that_comes_late_to_the_disk_is_not_gone_on_with(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list is whole while a part of it is still on its way to the disk."""
+    disk = SlowDisk(monkeypatch)
+    placed = inside.machine.standin.fault("ListAccountRoles", Fault.hold(), times=None, detail="100000000003")
+    walking = asyncio.create_task(walked(inside))
+    await inside.until(disk.begun.is_set, "a part on its way")
+    placed.remove()
+    await inside.until(lambda: len(inside.machine.standin.calls("ListAccountRoles", done=True)) == 3, "the roles")
+    await asyncio.wait({walking}, timeout=0.1)  # it may wait for the part or not
+    disk.go_on.set()
+    await walking
+    assert await asyncio.to_thread(disk.written.wait, 10)
+    assert await look(inside, unfinished) is None
+    inside.machine.standin.configure(roles=("New",))
+    assert [known.roles for known in (await walked(inside)).accounts] == [("New",)] * 3
+
+
+async def test_part_that_comes_late_to_the_disk_is_not_gone_on_with_after_a_logout(
+    inside: Inside, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = SlowDisk(monkeypatch)
+    placed = machine.standin.fault("ListAccountRoles", Fault.hold(), times=None, detail="100000000003")
+    walking = asyncio.create_task(answered(inside))
+    await inside.until(disk.begun.is_set, "a part on its way")
+    machine.token_file.unlink()
+    forgetting = asyncio.create_task(inside.ask("forget", key="corp"))
+    assert (await walking)[0] == 3
+    await asyncio.wait({forgetting}, timeout=0.1)  # it may wait for the part or not
+    disk.go_on.set()
+    assert (await forgetting)[0] == 0
+    assert await asyncio.to_thread(disk.written.wait, 10)
+    placed.remove()
+    assert await look(inside, unfinished) is None
+    machine.log_in()
+    calls = role_calls(inside)[ACCOUNT]
+    await walked(inside)
+    assert role_calls(inside)[ACCOUNT] == calls + 1  # somebody else may have logged in
+
+
 async def test_full_disk_costs_the_memory_alone(
     inside: Inside, paths: Paths, caplog: pytest.LogCaptureFixture
 ) -> None:
