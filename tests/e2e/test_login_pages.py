@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -23,12 +24,12 @@ import psutil
 import pytest
 
 from credhelper.aws.login import page
+from credhelper.aws.login.listener import Listener
 from credhelper.aws.tokens import TokenCache
 from credhelper.paths import Paths
 from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, Fault, StandIn
 from tests.e2e.chromium import ARGUMENTS, Chromium, DriverError, programs
 from tests.support import Processes
-from tests.waiting import wait_until
 
 # The variable is taken away from tests.
 _PICTURES = os.environ.get("CREDHELPER_PICTURES")
@@ -433,20 +434,17 @@ def test_each_session_in_its_own_browser(make_standin: Callable[..., StandIn], p
         ("reason", page.failure("AWS said yes, but the token could not be kept on this machine")),
     ],
 )
-def test_names_and_reasons_on_a_page(browser: Chromium, processes: Processes, name: str, content: bytes) -> None:
-    """Whole answers, as the listener sends them, from a server of one answer."""
-    script = (
-        "import socket, sys\ns = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True)\n"
-        "c, _ = s.accept(); c.recv(65536); c.sendall(sys.stdin.buffer.read()); c.close()\n"
-    )
-    server = processes.python("-c", script, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert server.stdin is not None
-    assert server.stdout is not None
-    server.stdin.write(content)
-    server.stdin.close()
-    port = int(server.stdout.readline())
-    browser.open(f"http://127.0.0.1:{port}/oauth/callback")
-    wait_until(lambda: server.poll() is not None)
+def test_names_and_reasons_on_a_page(browser: Chromium, name: str, content: bytes) -> None:
+    """Whole answers, from the listener itself: a browser may open connections on which it says nothing."""
+    with Listener("state") as listener, ThreadPoolExecutor(1) as pool:
+
+        def answer() -> None:
+            assert listener.wait(60)[0] is not None
+            listener.finish(content)
+
+        answered = pool.submit(answer)
+        browser.open(f"{listener.redirect_uri}?code=x&state=state")
+        answered.result()
     assert browser.title.endswith("· credhelper")
     assert browser.complaints() == []
     look_at(browser, name)
