@@ -174,9 +174,6 @@ class Chromium:
     def text(self, selector: str = "body") -> str:
         return str(self._command("GET", f"/element/{self._element(selector)}/text"))
 
-    def reload(self) -> None:
-        self._command("POST", "/refresh")
-
     def back(self) -> None:
         self._command("POST", "/back")
 
