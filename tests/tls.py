@@ -28,7 +28,7 @@ x509_extensions = extensions
 [any]
 commonName = supplied
 [extensions]
-subjectAltName = IP:127.0.0.1, DNS:localhost
+subjectAltName = {names}
 basicConstraints = critical, CA:TRUE
 [req]
 distinguished_name = name
@@ -44,13 +44,15 @@ class Certificate:
     key: Path
 
 
-def certificate(folder: Path, valid: tuple[str, str] = _ALWAYS) -> Certificate:
-    """Make one in `folder`, valid between two moments (`YYYYMMDDHHMMSSZ`)."""
+def certificate(
+    folder: Path, valid: tuple[str, str] = _ALWAYS, names: str = "IP:127.0.0.1, DNS:localhost"
+) -> Certificate:
+    """Make one in `folder` for these `names`, valid between two moments (`YYYYMMDDHHMMSSZ`)."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("no openssl: install it with the system's package manager")
     (folder / "index").touch()
-    (folder / "openssl.cnf").write_text(_CONFIG)
+    (folder / "openssl.cnf").write_text(_CONFIG.format(names=names))
     new = "req -new -config openssl.cnf -nodes -keyout key -out request -subj /CN=localhost -newkey ec"
     sign = "ca -batch -config openssl.cnf -selfsign -keyfile key -in request -out certificate -notext"
     for arguments in (

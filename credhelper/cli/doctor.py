@@ -110,14 +110,16 @@ def _mend(themes: Sequence[Theme], *, yes: bool) -> list[tuple[Finding, str]]:
 def _do(finding: Finding, *, yes: bool) -> str | None:
     """Do what mends it; in a few words what was done, or None where the person said no."""
     mend = finding.mend
+    outcome = f"ran `credhelper {' '.join(mend.verb)}`"
+    if mend.verb:
+        name, *rest = mend.verb
+        arguments = [name, "--yes", *rest] if yes and name in _ASKING else list(mend.verb)
+        if group.main(arguments, prog_name="credhelper", standalone_mode=False) not in {None, EXIT_OK}:
+            return None
     if mend.action is not None:
         outcome = mend.action()
         click.echo(f"Done: {printable(outcome)}.")
-        return outcome
-    name, *rest = mend.verb
-    arguments = [name, "--yes", *rest] if yes and name in _ASKING else list(mend.verb)
-    code = group.main(arguments, prog_name="credhelper", standalone_mode=False)
-    return f"ran `credhelper {' '.join(mend.verb)}`" if code in {None, EXIT_OK} else None
+    return outcome
 
 
 def _look_again(paths: Paths, before: Sequence[Theme], mended: Sequence[tuple[Finding, str]]) -> list[Theme]:

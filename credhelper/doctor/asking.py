@@ -12,7 +12,7 @@ from credhelper.doctor.environment import host
 from credhelper.doctor.scene import Scene
 from credhelper.endpoints import endpoints_from_environment, network_for
 from credhelper.errors import ConfigError, CredhelperError, TokenUnreadable, UpstreamError
-from credhelper.model import Endpoints, Session, Token
+from credhelper.model import Endpoints, Network, Session, Token
 
 # Seconds for a connection, and again for an answer.
 _TIMEOUT = 3.0
@@ -68,29 +68,40 @@ class Question:
         return self.error.detail if isinstance(self.error, UpstreamError) else str(self.error or "")
 
 
-def ask(scene: Scene) -> list[Question]:
-    """Ask, and wait for the answers for a few seconds at most. Raises nothing."""
-    questions = _questions(scene)
-    if not questions:
-        return []
-    lines = _Lines(scene)
-    for question in questions:
-        lines.prepare(question)  # a tenth of a second of work for each, which is none of the time to answer in
-    for question in questions:
-        # No pool: its threads would be waited for at the end, also one that looks up a name for half a minute.
-        threading.Thread(target=lines.put, args=(question,), name=question.host, daemon=True).start()
+def ask(scene: Scene, other: Network | None = None) -> tuple[list[Question], list[Question]]:
+    """Ask by the daemon's way, and by another one if there is, and wait for the answers for a few seconds at most.
+
+    Args:
+        other: the other way, by which no token is sent.
+
+    Returns the questions of both ways. Raises nothing.
+    """
+    ways = [(_Lines(scene.settings.network), _questions(scene, as_nobody=False))]
+    if other is not None:
+        ways.append((_Lines(other), _questions(scene, as_nobody=True)))
+    for lines, questions in ways:
+        for question in questions:
+            lines.prepare(question)  # a tenth of a second of work for each, which is none of the time to answer in
+    for lines, questions in ways:
+        for question in questions:
+            # No pool: its threads would be waited for at the end, also one that looks up a name for half a minute.
+            threading.Thread(target=lines.put, args=(question,), name=question.host, daemon=True).start()
     until = time.monotonic() + _ALL_WITHIN
-    for question in questions:
-        question.done.wait(max(until - time.monotonic(), 0.0))
-    return questions
+    for _, questions in ways:
+        for question in questions:
+            question.done.wait(max(until - time.monotonic(), 0.0))
+    return ways[0][1], ways[1][1] if other is not None else []
 
 
-def _questions(scene: Scene) -> list[Question]:
+def _questions(scene: Scene, *, as_nobody: bool) -> list[Question]:
     found: dict[tuple[str, str, str | None], Question] = {}
     for session in scene.sessions:
         token = _token(scene, session)
         endpoints = scene.centers.endpoints(session, token) if token else _for_login(scene, session)
-        asked = [Question(session, "sso-oidc", endpoints), Question(session, "sso", endpoints, token)]
+        asked = [
+            Question(session, "sso-oidc", endpoints),
+            Question(session, "sso", endpoints, None if as_nobody else token),
+        ]
         for question in asked:
             own = session.id if question.token else None
             found.setdefault((question.service, question.host, own), question)
@@ -124,8 +135,8 @@ def _for_login(scene: Scene, session: Session) -> Endpoints:
 class _Lines:
     """The clients to ask by, one for all that goes to the same endpoints, each with its own idea of AWS's clock."""
 
-    def __init__(self, scene: Scene) -> None:
-        self._network = scene.settings.network
+    def __init__(self, network: Network) -> None:
+        self._network = network
         self._made: dict[tuple[str, str | None], tuple[IdentityCenter, Clock]] = {}
 
     def prepare(self, question: Question) -> None:

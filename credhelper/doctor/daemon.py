@@ -18,8 +18,6 @@ from credhelper.errors import CredhelperError
 _NOT_THE_DAEMONS = {"cli", "demo", "doctor", "standin"}
 # Seconds that the kernel's word on when a process began may be off.
 _START_TAKES = 2.0
-_RESTART = Mend("credhelper daemon restart", verb=("daemon", "restart"))
-_START = Mend("credhelper daemon start", verb=("daemon", "start"))
 
 
 def running(scene: Scene) -> Iterator[Remark]:
@@ -40,7 +38,7 @@ def running(scene: Scene) -> Iterator[Remark]:
             "daemon-broken",
             scene.daemon_problem.message,
             "No program gets credentials while somebody is there and does not answer",
-            _RESTART,
+            _restarting(scene),
         )
     elif daemon is None and not singleton.is_free(scene.paths):
         yield Finding(
@@ -56,21 +54,21 @@ def running(scene: Scene) -> Iterator[Remark]:
                 "daemon-absent",
                 "the daemon does not run",
                 "The next call of a managed profile starts it; until then nothing is renewed, and nobody is warned",
-                _START,
+                Mend("credhelper daemon start", action=lambda: _start(scene)),
             )
     elif daemon.get("version") != __version__:
         yield Finding(
             "daemon-older",
             f"the daemon is of version {daemon.get('version')}, the program of {__version__}",
             "It was started before the upgrade, and goes on as it was",
-            _RESTART,
+            _restarting(scene),
         )
     elif _is_behind(daemon.get("pid")):
         yield Finding(
             "daemon-older",
             "the daemon was started before the program's files changed",
             "It goes on with the code of then, though the version is the same",
-            _RESTART,
+            _restarting(scene),
             "hint",
         )
     else:
@@ -87,6 +85,19 @@ def log(scene: Scene) -> Iterator[Remark]:
             "The daemon does not start then",
             Mend(f"mv {scene.word(path)} {scene.word(path.with_suffix('.old'))}"),
         )
+
+
+def _restarting(scene: Scene) -> Mend:
+    return Mend("credhelper daemon restart", verb=("daemon", "stop"), action=lambda: _start(scene))
+
+
+def _start(scene: Scene) -> str:
+    """As a helper starts it: `daemon start` would record this shell's proxy and CA bundle, which may be wrong.
+
+    Raises DaemonUnavailable.
+    """
+    scene.agent.start()
+    return "the daemon is running"
 
 
 def _is_behind(pid: Any) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from credhelper import files, rc_places, shell_files
 from credhelper.aws.config.reader import merge_profiles
+from credhelper.aws.regions import every_region
 from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
 from credhelper.doctor.scene import Scene, exists
 from credhelper.endpoints import check_endpoint
@@ -18,6 +19,7 @@ from credhelper.names import nearest
 from credhelper.paths import chosen_profile
 
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+_WEB_IDENTITY = ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SSO", "AWS_ENDPOINT_URL_SSO_OIDC", "AWS_ENDPOINT_URL_STS")
 # Read by login shells, or by all of a kind, beside the files that a hook belongs into.
 _START_FILES = (".profile", ".zshenv", ".zprofile")
@@ -38,6 +40,32 @@ def access_keys(scene: Scene) -> Iterator[Remark]:
         + "; a profile that is named on the command line alone wins over them",
         Mend(unset(scene, found), "Take the line out there, and in this shell" if where else None),
     )
+
+
+def web_identity(scene: Scene) -> Iterator[Remark]:
+    """The variables of a role for a container or a CI job, which boto3 prefers to a profile's process."""
+    if all(scene.environ.get(name) for name in _WEB_IDENTITY):
+        yield Finding(
+            "web-identity",
+            f"{' and '.join(_WEB_IDENTITY)} are set",
+            "The AWS CLI and boto3 work as that role, also where AWS_PROFILE names a managed profile",
+            Mend(unset(scene, _WEB_IDENTITY)),
+        )
+
+
+def region(scene: Scene) -> Iterator[Remark]:
+    """A region that there is not."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        value = scene.environ.get(name)
+        if value and value not in (regions := every_region()):
+            near = nearest(value, regions)
+            yield Finding(
+                "region-unknown",
+                f"{name} is {value}, and there is no such region, as far as is known",
+                "AWS programs look for services at addresses that do not exist",
+                Mend(export(scene, name, near[0]) if near else unset(scene, [name])),
+                "hint",
+            )
 
 
 def profile(scene: Scene) -> Iterator[Remark]:
@@ -192,4 +220,4 @@ def _where(scene: Scene, name: str) -> str:
     return ""
 
 
-CHECKS: tuple[Check, ...] = (access_keys, profile, endpoints, files_named)
+CHECKS: tuple[Check, ...] = (access_keys, web_identity, profile, region, endpoints, files_named)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -9,12 +10,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from credhelper import __version__, resources, shell_files
+from credhelper.aws import browser
 from credhelper.aws.config.apply import plan_enable
 from credhelper.aws.config.helper_line import parse_helper_line
+from credhelper.aws.world import World
 from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
 from credhelper.doctor.scene import Scene, exists
 from credhelper.errors import EXIT_USAGE, CredhelperError
-from credhelper.names import command_for
+from credhelper.names import command_for, nearest
 
 # Seconds within which the helper says how it is used.
 _HELPER_WITHIN = 5.0
@@ -89,8 +92,30 @@ def own_settings(scene: Scene) -> Iterator[Remark]:
             "Until it is corrected, the settings read before, or the defaults, stay in force",
             Mend(command=scene.edit(scene.paths.settings)),
         )
-    elif exists(scene.paths.settings):
+        return
+    if exists(scene.paths.settings):
         yield Well(f"settings in {scene.shown(scene.paths.settings)}")
+    edit = scene.edit(scene.paths.settings)
+    for name, own in scene.settings.browsers.items():
+        if not browser.named(scene.environ, own):
+            yield Finding(
+                "settings-browser",
+                f"the browser of session {name} is not there: {own}",
+                "No other one stands in for it, so its pages are opened nowhere",
+                Mend(edit),
+                "hint",
+            )
+    known = _session_names(scene)
+    for name in scene.settings.endpoints:
+        if known and name not in known:
+            near = nearest(name, known)
+            yield Finding(
+                "settings-session",
+                f"the settings speak of a session {name}, and there is none",
+                f"It may be meant for {near[0]}" if near else "What they say of it has no effect",
+                Mend(edit),
+                "hint",
+            )
 
 
 def helper(scene: Scene) -> Iterator[Remark]:
@@ -230,6 +255,13 @@ def _use(path: Path) -> str | None:
         return None
     lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
     return lines[-1][:200] if lines else f"it ends with code {done.returncode}"
+
+
+def _session_names(scene: Scene) -> set[str]:
+    """Of all configs that we know of; none where that cannot be told."""
+    with contextlib.suppress(CredhelperError):
+        return {session.name for session in World.of(scene.paths, scene.environ).sessions()}
+    return set()
 
 
 def _version(program: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import sys
 import time
@@ -10,12 +11,13 @@ from pathlib import Path
 
 from credhelper import settings
 from credhelper.doctor.asking import Question, ask
-from credhelper.doctor.environment import host
+from credhelper.doctor.environment import host, unset
 from credhelper.doctor.installation import listed
 from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
 from credhelper.doctor.scene import Scene, exists
 from credhelper.endpoints import check_proxy, is_loopback
 from credhelper.errors import ConfigError, UpstreamError
+from credhelper.model import Network
 from credhelper.names import login_command
 from credhelper.surroundings import is_wsl
 from credhelper.terminal import duration
@@ -23,15 +25,23 @@ from credhelper.terminal import duration
 # AWS refuses what is signed five minutes off; less than half a minute is no trouble at all.
 _SKEW_REFUSED, _SKEW_TOLD = 300.0, 30.0
 _PROXY_TROUBLE = ("the proxy refused", "the proxy asks for a name and a password")
+_NETWORK_VARIABLES = (
+    *("HTTPS_PROXY", "https_proxy", "http_proxy", "NO_PROXY", "no_proxy"),
+    *("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"),
+)
 _UNTRUSTED = "the TLS certificate is not trusted"
 
 
 def network(scene: Scene) -> Iterator[Remark]:
     """Ask each endpoint in use, side by side, and explain what comes of it."""
-    questions = ask(scene)
+    ours = _shells(scene)
+    differing = [] if ours is None else _differing(scene, ours)
+    questions, others = ask(scene, ours if differing else None)
     if not questions:
         return
     failed = [question for question in questions if question.code]
+    if ours is not None and differing:
+        yield _two_ways(scene, differing, daemons=not failed, shells=not any(other.code for other in others))
     yield from _unreached(scene, failed, everything=len(failed) == len(questions))
     answered = [question for question in questions if not question.code]
     if answered and not failed:
@@ -43,29 +53,11 @@ def network(scene: Scene) -> Iterator[Remark]:
 
 
 def configured(scene: Scene) -> Iterator[Remark]:
-    """Whether the daemon goes the way to the network that this environment names."""
-    if not scene.sessions and scene.daemon is None:
-        return
+    """Whether proxy and CA bundles that are named can be used at all."""
     try:
-        ours, _ = settings.network_of(scene.environ)
+        settings.network_of(scene.environ)
     except ConfigError as error:
         yield Finding("proxy-invalid", error.message, "Nobody can use it", Mend(words=error.remedy))
-        return
-    theirs, used = settings.recorded_network(scene.paths), scene.settings.network
-    differing = []
-    if dict(ours.proxies or {}) != dict(theirs.proxies or {}) and used.proxies == theirs.proxies:
-        differing.append(f"proxy ({_proxy(ours.proxies)} here, {_proxy(theirs.proxies)} there)")
-    if ours.ca_bundle != theirs.ca_bundle and used.ca_bundle == theirs.ca_bundle:
-        differing.append(f"CA bundle ({ours.ca_bundle or 'none'} here, {theirs.ca_bundle or 'none'} there)")
-    if ours.no_proxy != theirs.no_proxy and used.no_proxy == theirs.no_proxy and ours.proxies:
-        differing.append("hosts without a proxy")
-    if differing:
-        yield Finding(
-            "network-recorded",
-            f"the daemon goes another way to the network than this shell: {', '.join(differing)}",
-            "It inherits nothing; what it uses was recorded by the last `login` or `daemon start` from a shell",
-            Mend("credhelper daemon start", verb=("daemon", "start")),
-        )
     for path, where in _bundles(scene):
         problem = _bundle_problem(path)
         if problem is not None:
@@ -75,6 +67,58 @@ def configured(scene: Scene) -> Iterator[Remark]:
                 f"{where} names it, and no connection to AWS is made without it",
                 Mend(words=f"Correct {where}"),
             )
+
+
+def _shells(scene: Scene) -> Network | None:
+    """The way to the network that this environment names; None where nobody can go it."""
+    with contextlib.suppress(ConfigError):
+        return settings.network_of(scene.environ)[0]
+    return None
+
+
+def _differing(scene: Scene, ours: Network) -> list[str]:
+    """In what the shell's way differs from that which was recorded; what the settings say is meant to."""
+    recorded, used = settings.recorded_network(scene.paths), scene.settings.network
+    found = []
+    if dict(ours.proxies or {}) != dict(recorded.proxies or {}) and used.proxies == recorded.proxies:
+        found.append(f"proxy ({_proxy(ours.proxies)} here, {_proxy(recorded.proxies)} there)")
+    if ours.ca_bundle != recorded.ca_bundle and used.ca_bundle == recorded.ca_bundle:
+        found.append(f"CA bundle ({ours.ca_bundle or 'none'} here, {recorded.ca_bundle or 'none'} there)")
+    if ours.no_proxy != recorded.no_proxy and used.no_proxy == recorded.no_proxy and ours.proxies:
+        found.append("hosts without a proxy")
+    return found
+
+
+def _two_ways(scene: Scene, differing: Sequence[str], *, daemons: bool, shells: bool) -> Finding:
+    """What is to be said of a daemon and a shell that go different ways: which of them lead to AWS decides."""
+    text = f"the daemon goes another way to the network than this shell: {', '.join(differing)}"
+    recorded = "It inherits nothing; its way was recorded by the last `login` or `daemon start` from a shell"
+    if shells and not daemons:
+        return Finding(
+            "network-recorded",
+            text,
+            f"AWS answers by this shell's way alone. {recorded}",
+            Mend("credhelper daemon start", verb=("daemon", "start")),
+        )
+    if daemons and not shells:
+        named = [name for name in _NETWORK_VARIABLES if scene.environ.get(name)]
+        return Finding(
+            "network-shell",
+            f"this shell's way to the network does not lead to AWS: {', '.join(differing)}",
+            "The daemon's does. Programs of this shell that ask AWS themselves, and a login from it, fail",
+            Mend(unset(scene, named), "Correct the variables, or do without")
+            if named
+            else Mend(words="Set proxy and CA bundle as in the shell from which you logged in"),
+        )
+    return Finding(
+        "network-recorded",
+        text,
+        f"{'Both lead' if daemons else 'Neither leads'} to AWS. {recorded}",
+        Mend("credhelper daemon start", "To let the daemon go this shell's way")
+        if daemons
+        else Mend(words="Correct the variables of this shell, then run `credhelper daemon start`"),
+        "hint",
+    )
 
 
 def _unreached(scene: Scene, failed: Sequence[Question], *, everything: bool) -> Iterator[Remark]:

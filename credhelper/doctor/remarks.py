@@ -18,7 +18,8 @@ class Mend:
         words: what to do where no command does all of it, or what else to do; a sentence without a full stop.
         verb: one of our own commands, without the program's name, that does it and that `--fix` may run. It knows
             `--yes` where it asks.
-        action: does it, and returns what was done in a few words. Raises CredhelperError, OSError.
+        action: does it, or the rest of it after `verb`, and returns what was done in a few words. Raises
+            CredhelperError, OSError.
     """
 
     command: str | None = None

@@ -85,7 +85,7 @@ def test_for_programs(terminal: Terminal) -> None:
     document = json.loads(result.out)
     assert [entry["check"] for entry in document["mended"]] == ["daemon-absent"]
     assert "daemon-absent" not in {found["check"] for theme in document["themes"] for found in theme["findings"]}
-    assert "The daemon is running." in result.err
+    assert "the daemon is running." in result.err
 
 
 @pytest.mark.parametrize("arguments", [["--yes"], ["--fix"], ["--fix", "--json"]])
@@ -225,7 +225,7 @@ def test_in_a_terminal(terminal: Terminal) -> None:
         assert screen.end(30) == 1
         shown = screen.text()
     assert shown.count("✗ File modes") == 1  # what was told once is not told again
-    assert "The daemon is running.\n\n1 finding mended. 1 problem" in shown
+    assert "the daemon is running.\n\n1 finding mended. 1 problem" in shown
     assert token.stat().st_mode & 0o777 == 0o644
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from tests.doctor.clinic import Clinic
@@ -53,6 +57,31 @@ def test_a_profile_that_is_not_there(clinic: Clinic) -> None:
     assert clinic.look(THEME) == []
     clinic.patch.setenv("AWS_DEFAULT_PROFILE", "default")
     assert clinic.one(THEME).check == "profile-twice"
+
+
+def test_the_role_of_a_job(clinic: Clinic) -> None:
+    clinic.patch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/run/token")
+    assert clinic.look(THEME) == []
+    clinic.patch.setenv("AWS_ROLE_ARN", "arn:aws:iam::100000000001:role/job")
+    finding = clinic.one(THEME)
+    assert (finding.check, finding.kind) == ("web-identity", "problem")
+    assert finding.mend.command == "unset AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE"
+    # It is so: boto3 asks for that role in place of running the helper.
+    program = "import boto3; print(boto3.Session().get_credentials().method)"
+    environ = {**os.environ, "AWS_PROFILE": "dev", "AWS_ENDPOINT_URL_STS": clinic.machine.standin.url}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stdout == "assume-role-with-web-identity\n", done.stderr
+
+
+def test_a_region_that_there_is_not(clinic: Clinic) -> None:
+    clinic.patch.setenv("AWS_REGION", "us-eas-1")
+    finding = clinic.one(THEME)
+    assert (finding.check, finding.mend.command) == ("region-unknown", "export AWS_REGION=us-east-1")
+    clinic.patch.setenv("AWS_REGION", "us-east-1")
+    clinic.patch.setenv("AWS_DEFAULT_REGION", "mars")
+    assert clinic.one(THEME).mend.command == "unset AWS_DEFAULT_REGION"
 
 
 def test_endpoints(clinic: Clinic) -> None:

@@ -14,7 +14,9 @@ import pytest
 from credhelper import shell_files
 from credhelper.doctor import installation
 from credhelper.errors import CredhelperError
+from credhelper.model import Session
 from tests.doctor.clinic import Clinic
+from tests.machine import section
 
 THEME = "Installation"
 
@@ -188,7 +190,20 @@ def test_somebody_elses_home(clinic: Clinic) -> None:
     assert "home-owner" in checks
 
 
+def test_settings_of_what_is_not_there(clinic: Clinic) -> None:
+    path = clinic.paths.settings
+    path.write_text(path.read_text() + 'browser = "no-such-browser --new"\n[sessions.crop]\nsession_cap = 28800\n')
+    first, second = clinic.look(THEME)
+    assert (first.check, first.kind) == ("settings-browser", "hint")
+    assert first.text == "the browser of session corp is not there: no-such-browser --new"
+    assert (second.check, second.cause) == ("settings-session", "It may be meant for corp")
+    path.write_text(path.read_text().replace("no-such-browser", "sh").replace("crop", "corp2"))
+    clinic.machine.write_config(section(Session("corp2", "https://d-2.awsapps.com/start", "eu-west-1")))
+    assert clinic.look(THEME) == []
+
+
 def test_a_home_with_no_managed_profile_needs_no_helper(clinic: Clinic) -> None:
+    clinic.paths.settings.unlink()
     clinic.machine.config.write_text("[profile plain]\nregion = eu-west-1\n")
     clinic.paths.helper.unlink()
     assert clinic.look(THEME) == []

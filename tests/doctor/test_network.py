@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from credhelper import settings
+from credhelper.agent import Agent
 from credhelper.doctor import asking
 from credhelper.model import Session
 from credhelper.standin import Fault
@@ -158,16 +161,100 @@ def test_a_proxy_that_is_not_there(clinic: Clinic) -> None:
     assert finding.text.startswith("the proxy 127.0.0.1:9 does not lead to oidc.eu-west-1.amazonaws.com, portal.sso")
 
 
-def test_a_proxy_that_the_daemon_has_not_heard_of(clinic: Clinic) -> None:
+def test_two_ways_that_both_lead_to_aws(clinic: Clinic) -> None:
+    """The stand-in is on this machine, and is reached directly by both."""
     clinic.patch.setenv("HTTPS_PROXY", "http://alice:hush@proxy.example.com:3128")
     finding = clinic.one(THEME)
-    assert (finding.check, finding.kind) == ("network-recorded", "problem")
+    assert (finding.check, finding.kind) == ("network-recorded", "hint")
     assert "proxy (proxy.example.com:3128 here, none there)" in finding.text
     assert "hush" not in f"{finding}"
-    clinic.run("doctor", "--fix", "--yes")
-    assert clinic.look(THEME) == []  # the stand-in is on this machine, and is reached directly
+    assert not finding.mend.can_be_done
+    assert clinic.run("daemon", "start").code == 0
+    assert clinic.look(THEME) == []
     clinic.patch.delenv("HTTPS_PROXY")
     assert "proxy (none here, proxy.example.com:3128 there)" in clinic.one(THEME).text
+
+
+def whole_request(peer: socket.socket) -> bytes:
+    """One HTTP request with its body."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += peer.recv(65536)
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: (\d+)", head)
+    while length and len(body) < int(length[1]):
+        body += peer.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+@pytest.fixture
+def company(clinic: Clinic, listen: Listen, tmp_path: Path) -> dict[str, str]:
+    """A network in which AWS is behind a proxy alone, which looks into TLS; the variables that lead there."""
+    own = tls.certificate(tmp_path, names="DNS:aws.example.com")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own.path, own.key)
+    port = int(clinic.machine.standin.url.rpartition(":")[2])
+
+    def serve(peer: socket.socket) -> None:
+        assert peer.recv(4000).startswith(b"CONNECT aws.example.com:443 ")
+        peer.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with (
+            context.wrap_socket(peer, server_side=True) as secure,
+            socket.create_connection(("127.0.0.1", port)) as aws,
+        ):
+            aws.sendall(whole_request(secure).replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+            while part := aws.recv(65536):
+                secure.sendall(part)
+
+    clinic.machine.write_settings(url="https://aws.example.com")
+    return {"HTTPS_PROXY": f"http://127.0.0.1:{listen(serve)}", "AWS_CA_BUNDLE": str(own.path)}
+
+
+def test_a_proxy_that_the_daemon_has_not_heard_of(clinic: Clinic, company: dict[str, str]) -> None:
+    settings.record_network(clinic.paths, {"HTTPS_PROXY": "http://127.0.0.1:9"})
+    for name, value in company.items():
+        clinic.patch.setenv(name, value)
+    findings = {finding.check: finding for finding in clinic.look(THEME)}
+    assert set(findings) == {"network-recorded", "proxy"}
+    assert findings["network-recorded"].kind == "problem"
+    assert "AWS answers by this shell's way alone" in findings["network-recorded"].cause
+    clinic.run("doctor", "--fix", "--yes")
+    assert clinic.look(THEME) == []
+    assert settings.recorded_network(clinic.paths).ca_bundle == company["AWS_CA_BUNDLE"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"HTTPS_PROXY": "http://127.0.0.1:9"}, "proxy (127.0.0.1:9 here"),
+        ({"AWS_CA_BUNDLE": "/nowhere"}, "CA bundle (/nowhere here"),
+    ],
+)
+def test_a_shell_whose_way_leads_nowhere(
+    clinic: Clinic, company: dict[str, str], changes: dict[str, str], said: str
+) -> None:
+    settings.record_network(clinic.paths, company)
+    for name, value in {**company, **changes}.items():
+        clinic.patch.setenv(name, value)
+    findings = {finding.check: finding for finding in clinic.look(THEME)}
+    finding = findings.pop("network-shell")
+    assert set(findings) <= {"ca-bundle"}
+    assert finding.kind == "problem"
+    assert said in finding.text
+    assert finding.mend.command == "unset HTTPS_PROXY AWS_CA_BUNDLE"
+    clinic.run("doctor", "--fix", "--yes")
+    assert settings.recorded_network(clinic.paths) == settings.network_of(company)[0]  # what works stays
+    assert Agent(clinic.paths).running()  # though it is started
+
+
+def test_where_neither_way_leads_to_aws(clinic: Clinic) -> None:
+    at_aws(clinic)
+    settings.record_network(clinic.paths, {"HTTPS_PROXY": "http://127.0.0.1:9"})
+    clinic.patch.setenv("HTTPS_PROXY", "http://127.0.0.1:7")
+    findings = {finding.check: finding for finding in clinic.look(THEME)}
+    assert set(findings) == {"network-recorded", "proxy"}
+    assert findings["network-recorded"].kind == "hint"
+    assert not findings["network-recorded"].mend.can_be_done
 
 
 def test_settings_of_the_network_are_meant(clinic: Clinic) -> None:
