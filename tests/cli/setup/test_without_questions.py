@@ -237,3 +237,12 @@ def test_globs_that_leave_nothing(wizard: Wizard) -> None:
     assert done.code == 2
     assert "leave no account and role" in done.err
     assert wizard.files == {}
+
+
+def test_a_config_of_ones_own(wizard: Wizard) -> None:
+    own = wizard.paths.home / "work" / "aws config"
+    done = wizard.call(*YES, "--start-url", START, AWS_CONFIG_FILE=str(own))
+    assert done.code == 0, done.err
+    assert sorted(parse_config(own.read_bytes()).profiles) == ALL
+    assert not wizard.config.exists()
+    assert "All is ready" in done.out
