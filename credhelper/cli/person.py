@@ -9,6 +9,7 @@ import signal
 import sys
 import termios
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, NoReturn, Self
 
@@ -23,6 +24,8 @@ from credhelper.errors import CredhelperError
 from credhelper.terminal import printable
 
 _MAX_PASTE = 64 * 1024
+# Seconds between two looks at input that is not ours.
+_PAUSE = 0.2
 
 
 class Person:
@@ -126,7 +129,9 @@ class Person:
         if fd is None:
             return None
         if os.isatty(fd) and not _in_foreground(fd):
-            return []  # reading would stop the process
+            # Reading would stop the process, and what is typed for another stays there: this loop would never rest.
+            time.sleep(_PAUSE)
+            return []
         try:
             part = os.read(fd, 4096)
         except OSError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 import subprocess
 import termios
@@ -110,4 +111,33 @@ def test_a_signal_that_ends_it_gives_the_terminal_back(terminal: Terminal, numbe
     finally:
         child.close()
     assert child.exitstatus == 128 + number
+    assert terminal.cache.read("corp") is None
+
+
+@pytest.mark.usefixtures("daemon")
+def test_in_the_background_what_is_typed_for_others_makes_no_storm(terminal: Terminal) -> None:
+    child = pexpect.spawn(
+        "/bin/bash",
+        ["--norc", "-i"],
+        env={**environment(), "TERM": "xterm-256color", "PS1": "ready> "},
+        encoding="utf-8",
+        dimensions=(40, 100),
+        timeout=20,
+    )
+    with child:
+        child.expect("ready> ")
+        child.sendline(f"{shlex.join([*COMMAND, 'login', '--no-browser'])} & sleep 1000")
+        child.expect(r"\d+:\d\d left")
+        child.sendline("for the next command")
+        child.expect(r"(\d+:\d\d) left")
+        seen = []
+        while len(set(seen)) < 4:
+            child.expect(r"(\d+:\d\d) left")
+            assert isinstance(child.match, re.Match)
+            seen.append(child.match[1])
+        assert len(seen) < 40, "a few for each second, not thousands"
+        child.sendintr()
+        child.expect("ready> ")
+        child.sendline("kill %1; wait; exit")
+        child.expect(pexpect.EOF)
     assert terminal.cache.read("corp") is None
