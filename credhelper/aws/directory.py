@@ -25,8 +25,10 @@ from credhelper.paths import Paths
 # anew for who is content with that.
 CURRENT_FOR = 3600.0
 
+# Characters of a name or a mail address.
+LONGEST = 256
+
 _ACCOUNT = re.compile("[0-9]{12}")
-_LONGEST = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class KnownAccount:
 
     Attributes:
         account_id: 12 digits.
-        name, email: as AWS says them; may be empty. What is invisible in them was made visible.
+        name, email: as AWS says them; may be empty. What is invisible in them was made visible, and what is longer
+            than any (`LONGEST`) was cut.
         roles: the names of the permission sets that the user has there, sorted; None where they were not listed yet.
     """
 
@@ -70,7 +73,7 @@ def is_account_id(text: object) -> bool:
 
 def is_role_name(text: object) -> bool:
     """Whether this can be the name of a role: visible characters, not too many."""
-    return isinstance(text, str) and 0 < len(text) <= _LONGEST and text.isprintable()
+    return isinstance(text, str) and 0 < len(text) <= LONGEST and text.isprintable()
 
 
 def read_directory(paths: Paths, session: Session) -> Directory | None:
@@ -140,6 +143,8 @@ def decode(data: bytes) -> Directory | None:
 
 def _account(entry: Any) -> KnownAccount:
     roles = entry["roles"]
+    if roles is not None and not isinstance(roles, list):  # a text is a row of one-letter names
+        raise ValueError("no roles")
     known = KnownAccount(
         entry["id"], _text(entry["name"]), _text(entry["email"]), None if roles is None else tuple(roles)
     )
@@ -149,7 +154,7 @@ def _account(entry: Any) -> KnownAccount:
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.isprintable():
+    if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST:
         raise ValueError("no text")
     return value
 

@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import logging
 import random
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from credhelper import names
+from credhelper import client, files, names
 from credhelper.aws import directory
 from credhelper.aws.directory import Directory, KnownAccount
-from credhelper.aws.identity_center import Account
 from credhelper.core.limiter import Priority
 from credhelper.core.verdicts import Verdict, judge, throttled
+from credhelper.daemon.pages import page_of_accounts, page_of_roles
 from credhelper.errors import CredhelperError, LoginNeeded, UpstreamError
 from credhelper.terminal import counted, printable
 
 if TYPE_CHECKING:
-    from credhelper.aws.identity_center import IdentityCenter
+    from credhelper.aws.identity_center import Account, IdentityCenter
     from credhelper.daemon.keeper import Keeper, Tools
     from credhelper.daemon.record import Record
     from credhelper.model import Session, Token
@@ -34,7 +35,7 @@ _Call = Callable[["IdentityCenter", str], _Answer]
 
 # Calls of one walk that may be under way or wait for leave.
 _WORKERS = 12
-# Seconds without a single answer after which a walk gives up: AWS throttles for longer than a network is away.
+# Seconds of failures in a row after which a walk gives up: AWS throttles for longer than a network is away.
 _PATIENCE = 20.0
 _PATIENCE_THROTTLED = 120.0
 # One account that AWS stumbles over, time and again, while it answers for the others.
@@ -46,6 +47,9 @@ _LONGEST_PAUSE = 8.0
 _KEEP_EVERY = 3.0
 # More pages than there can be accounts, or roles in one.
 _MOST_PAGES = 300
+# What one answer to a command holds, and one file; and of what a list takes there, what is no name (a little more).
+_MOST_BYTES = min(client.MAX_REPLY, files.MAX_FILE) - 1
+_FRAME, _ENTRY = 128, 64
 # Whatever it says of a login, for one account it says that there is nothing for this user.
 _NOT_THERE = frozenset({"ForbiddenException", "ResourceNotFoundException", "AccessDeniedException"})
 
@@ -98,8 +102,9 @@ class Walk:
         self._listed: int | None = None
         self._news = False
         self._center: tuple[str, IdentityCenter] | None = None
+        self._bytes = _FRAME
         self._answered_at = self._rests_since = self._rests_until = 0.0
-        self._failures = 0
+        self._failures, self._failing_since = 0, 0.0
         self.forgotten = False
 
     @property
@@ -210,7 +215,9 @@ class Walk:
         after, again = None, False
         for _ in range(_MOST_PAGES):
             try:
-                page, after = await self._ask(functools.partial(_page_of_accounts, after=after))
+                page, after = await self._ask(functools.partial(page_of_accounts, after=after))
+            except _Stumbled as stumbled:
+                raise self._gave_up(stumbled) from None
             except _Refused as refused:
                 if again:
                     raise CredhelperError(f"AWS does not list the accounts: {refused.reason}", _AGAIN) from None
@@ -221,8 +228,7 @@ class Walk:
                     accounts[account.account_id] = account
                     if account.account_id not in self._accounts and account.account_id not in self._roles:
                         queue.put_nowait(account.account_id)
-                    self._accounts.setdefault(account.account_id, account)
-                    self._news = True
+                    self._take_in(account)
             if after is None:
                 break
         else:
@@ -231,6 +237,20 @@ class Walk:
         self._listed = len(accounts)
         for _ in range(_WORKERS):
             queue.put_nowait(None)
+
+    def _take_in(self, account: Account) -> None:
+        if account.account_id not in self._accounts:
+            self._hold(account.name, account.email, *self._roles.get(account.account_id, ()))
+            self._bytes += _ENTRY
+            self._accounts[account.account_id] = account
+            self._news = True
+
+    def _hold(self, *texts: str) -> None:
+        """Raises CredhelperError where all that is listed would be too much, with these."""
+        self._bytes += sum(len(json.dumps(text)) + 1 for text in texts)
+        if self._bytes > _MOST_BYTES:
+            message = f"session {self._name}: AWS lists more accounts and roles than credhelper can hold"
+            raise CredhelperError(message, "Please report it")
 
     async def _list_roles(self, queue: asyncio.Queue[str | None]) -> None:
         while (account_id := await queue.get()) is not None:
@@ -248,7 +268,7 @@ class Walk:
         after, again = None, False
         for _ in range(_MOST_PAGES):
             try:
-                page, after = await self._ask(functools.partial(_page_of_roles, account_id=account_id, after=after))
+                page, after = await self._ask(functools.partial(page_of_roles, account_id=account_id, after=after))
             except _Refused as refused:
                 if refused.error.code in _NOT_THERE:
                     raise
@@ -256,6 +276,7 @@ class Walk:
                     raise _Stumbled(refused.reason) from None
                 after, again = None, True
                 continue
+            self._hold(*set(page) - roles)
             roles.update(page)
             if after is None:
                 return tuple(sorted(roles))
@@ -281,22 +302,32 @@ class Walk:
                 if tries >= _TRIES and self._answered_at > began and not stumbled.throttled:
                     raise
                 self._rest(stumbled, asked_at)
+            except _Refused:
+                self._answered()
+                raise
             else:
-                self._answered_at = loop.time()
-                self._failures = 0
+                self._answered()
                 return answer
+
+    def _answered(self) -> None:
+        self._answered_at = asyncio.get_running_loop().time()
+        self._failures = 0
 
     def _rest(self, stumbled: _Stumbled, asked_at: float) -> None:
         """Let the whole walk pause. Calls that were under way together and fail together count as one failure."""
         now = asyncio.get_running_loop().time()
-        patience = _PATIENCE_THROTTLED if stumbled.throttled else _PATIENCE
-        if now - self._answered_at > patience:
-            raise CredhelperError(f"session {self._name}: {stumbled.reason}", _AGAIN)
+        if not self._failures:
+            self._failing_since = now
+        if now - self._failing_since > (_PATIENCE_THROTTLED if stumbled.throttled else _PATIENCE):
+            raise self._gave_up(stumbled)
         if asked_at >= self._rests_since:
             self._failures += 1
             self._rests_since = now
             pause = min(_FIRST_PAUSE * 2 ** min(self._failures - 1, 10), _LONGEST_PAUSE)
             self._rests_until = now + pause * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load, guards nothing
+
+    def _gave_up(self, stumbled: _Stumbled) -> CredhelperError:
+        return CredhelperError(f"session {self._name}: {stumbled.reason}", _AGAIN)
 
     async def _ask_once(self, call: _Call[_Answer]) -> _Answer:
         refused: str | None = None
@@ -358,25 +389,3 @@ class Walk:
         center = self._tools.centers.for_token(self._session, token)
         center.prepare("sso")
         return center
-
-
-def _visible(text: str) -> str:
-    return printable(" ".join(text.split()))
-
-
-def _page_of_accounts(
-    center: IdentityCenter, access_token: str, *, after: str | None
-) -> tuple[list[Account], str | None]:
-    page, following = center.accounts(access_token, after)
-    if not all(directory.is_account_id(account.account_id) for account in page) or (following and following == after):
-        raise UpstreamError("ListAccounts", UpstreamError.GARBAGE, 200, "no account has such a number")
-    return [Account(account.account_id, *map(_visible, (account.name, account.email))) for account in page], following
-
-
-def _page_of_roles(
-    center: IdentityCenter, access_token: str, *, account_id: str, after: str | None
-) -> tuple[list[str], str | None]:
-    page, following = center.account_roles(access_token, account_id, after)
-    if not all(map(directory.is_role_name, page)) or (following and following == after):
-        raise UpstreamError("ListAccountRoles", UpstreamError.GARBAGE, 200, "no role has such a name")
-    return page, following

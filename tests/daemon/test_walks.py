@@ -20,7 +20,7 @@ from credhelper.daemon import app, walk
 from credhelper.daemon.calls import Calls
 from credhelper.model import Session
 from credhelper.paths import Paths
-from credhelper.standin import DEFAULT_REGION, Fault
+from credhelper.standin import DEFAULT_REGION, Fault, StandIn
 from credhelper.standin.settings import Account
 from tests.daemon.inside import Answer, Inside
 from tests.machine import ACCOUNT, Machine
@@ -475,6 +475,24 @@ async def test_trouble_that_stays(inside: Inside, impatience: None, caplog: pyte
     assert [entry.levelno for entry in caplog.records if "could not be listed" in entry.message] == [logging.WARNING]
 
 
+async def test_patience_begins_with_the_first_failure_in_a_row(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the time before counts, in which a walk may have waited behind callers, nor that of an answer: also a
+    refusal is one."""
+    monkeypatch.setattr(walk, "_PATIENCE", 0.0)
+    standin = inside.machine.standin
+    standin.configure(accounts=1)
+    for fault in (Fault.drop(), Fault.error("InvalidRequestException"), Fault.drop()):
+        standin.fault("ListAccounts", fault, times=1)
+    assert len((await walked(inside)).accounts) == 1
+    standin.fault("ListAccounts", Fault.drop(), times=2)
+    assert await failed(inside, 1) == (
+        "session corp: AWS cannot be reached: the connection was closed. "
+        "Run the same command again: it goes on from here"
+    )
+
+
 async def test_throttle_that_is_lower_than_our_own_limit(inside: Inside) -> None:
     """Another program of the person's has the rest."""
     standin = inside.machine.standin
@@ -493,6 +511,49 @@ async def test_more_pages_than_there_can_be(inside: Inside, monkeypatch: pytest.
     assert await failed(inside, 1) == "AWS lists more accounts than there can be. Try again later"
 
 
+def endless(standin: StandIn, size: int, pages: int) -> None:
+    """More accounts, with names of four bytes a character, than any answer of the daemon can hold."""
+    for page in range(pages):
+        entries = [{"accountId": f"{page * size + n:012}", "accountName": "\U0001f600" * 500} for n in range(size)]
+        more = {"nextToken": str(page)} if page < pages - 1 else {}
+        body = json.dumps({"accountList": entries, **more}, ensure_ascii=False)
+        standin.fault("ListAccounts", Fault.wrong(body), times=1)
+
+
+async def test_more_accounts_than_an_answer_can_hold(inside: Inside) -> None:
+    """It is said as soon as it is seen, not after a call for each."""
+    endless(inside.machine.standin, size=1000, pages=7)
+    text = "session corp: AWS lists more accounts and roles than credhelper can hold. Please report it"
+    assert await failed(inside, 1) == text
+    assert inside.calls("ListAccountRoles") < 1000
+
+
+async def test_more_roles_than_an_answer_can_hold(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "_MOST_BYTES", 3000)
+    inside.machine.standin.configure(
+        accounts=1, roles=tuple(f"Role{number:03}" for number in range(500)), page_size=20
+    )
+    assert "more accounts and roles than credhelper can hold" in await failed(inside, 1)
+    assert inside.calls("ListAccountRoles") < 15
+
+
+@pytest.mark.parametrize("name", ["a", '"\\', "é\x07", "\U0001f600" * 300])
+async def test_what_is_held_is_what_fits(inside: Inside, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    accounts = {str(100000000001 + n): Account(str(100000000001 + n), name, name, ROLES) for n in range(30)}
+    inside.machine.standin.configure(accounts=accounts)
+    status, payload = await answered(inside)
+    assert status == 0
+    monkeypatch.setattr(walk, "_MOST_BYTES", len(payload) - 1)
+    assert "than credhelper can hold" in await failed(inside, 1)
+
+
+async def test_names_longer_than_any_are_cut(inside: Inside) -> None:
+    long = Account(ACCOUNT, "a" * 3000, "\x07" * 3000, ("Admin",))
+    inside.machine.standin.configure(accounts={ACCOUNT: long})
+    found = (await walked(inside)).accounts[0]
+    assert (found.name, found.email) == ("a" * 255 + "…", ("\\x07" * 64)[:255] + "…")
+
+
 async def test_account_over_which_aws_stumbles_does_not_keep_the_others(inside: Inside, paths: Paths) -> None:
     standin = inside.machine.standin
     standin.configure(accounts=100)
@@ -504,6 +565,20 @@ async def test_account_over_which_aws_stumbles_does_not_keep_the_others(inside: 
     placed.remove()
     assert len((await walked(inside)).accounts) == 100
     assert max(role_calls(inside).values()) == role_calls(inside)[ACCOUNT]
+
+
+async def test_page_over_which_aws_stumbles_while_it_answers_for_the_roles(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(walk, "_TRIES", 2)
+    standin = inside.machine.standin
+    page = {"accountList": [{"accountId": str(100000000001 + n)} for n in range(100)], "nextToken": "bad"}
+    standin.configure(accounts=100)
+    standin.fault("ListAccounts", Fault.wrong(json.dumps(page)), times=1)
+    standin.fault("ListAccounts", Fault.error("InternalServerException", status=500), times=None)
+    text = "session corp: AWS has an internal error. Run the same command again: it goes on from here"
+    assert await failed(inside, 1) == text
+    assert [entry.message for entry in caplog.records if entry.exc_info] == []
 
 
 async def test_account_that_vanishes_while_it_is_listed(inside: Inside) -> None:
