@@ -75,17 +75,24 @@ class Agent:
         Raises as `call` does.
         """
         encoded = {name.encode(): os.fsencode(value) for name, value in fields.items()}
+        try:
+            request = client.encode_request(verb.encode(), {b"home": self._home, **encoded})
+        except ValueError as error:
+            raise CredhelperError(str(error)) from error
         tries = 0
+        words = set[bytes]()
 
         def word(payload: bytes) -> None:
             nonlocal tries
-            tries = 0
+            if payload not in words:  # else a daemon that dies of what it is asked for would be started for ever
+                words.add(payload)
+                tries = 0
             heard(payload)
 
         while True:
             self.start()
             try:
-                status, payload = self._follow(verb.encode(), encoded, word, silence)
+                status, payload = self._follow(request, word, silence)
             except (client.Vanished, client.Absent) as error:
                 tries += 1
                 if tries > client.MOST_VANISHED:
@@ -93,17 +100,12 @@ class Agent:
                     raise DaemonUnavailable(message, "Run `credhelper daemon run` to see why") from error
             except client.Broken as error:
                 raise _unavailable(error) from error
-            except ValueError as error:
-                raise CredhelperError(str(error)) from error
             else:
                 if status:
                     raise _error(status, payload)
                 return payload
 
-    def _follow(
-        self, verb: bytes, fields: Mapping[bytes, bytes], heard: Callable[[bytes], None], silence: float
-    ) -> tuple[int, bytes]:
-        request = client.encode_request(verb, {b"home": self._home, **fields})
+    def _follow(self, request: bytes, heard: Callable[[bytes], None], silence: float) -> tuple[int, bytes]:
         for address in client.addresses(self._environ, self._home, os.geteuid()):
             try:
                 sock = client.connect(address, os.geteuid(), time.monotonic() + silence)
