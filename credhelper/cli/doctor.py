@@ -47,7 +47,8 @@ def command(*, fix: bool, yes: bool, verbose: bool, as_json: bool) -> int:
         paths.check_owner()
     no_core_dumps()  # tokens are read, and sent to the endpoints of their login
     with _looking():
-        themes = examine(_scene(paths))
+        scene = _scene(paths)
+        themes = examine(scene)
     told, mended = _findings(themes), []
     if fix:
         if not as_json:
@@ -56,7 +57,7 @@ def command(*, fix: bool, yes: bool, verbose: bool, as_json: bool) -> int:
             mended = _mend(themes, yes=yes)
         if mended:
             with _looking():
-                themes = _look_again(paths, themes, mended)
+                themes = _look_again(scene, themes, mended)
     if as_json:
         click.echo(json.dumps(_document(themes, mended), indent=2))
     elif not fix:
@@ -122,10 +123,13 @@ def _do(finding: Finding, *, yes: bool) -> str | None:
     return outcome
 
 
-def _look_again(paths: Paths, before: Sequence[Theme], mended: Sequence[tuple[Finding, str]]) -> list[Theme]:
+def _look_again(old: Scene, before: Sequence[Theme], mended: Sequence[tuple[Finding, str]]) -> list[Theme]:
     touched = {theme.title for theme in before for finding, _ in mended if finding in theme.findings}
-    titles = set(THEMES) - (set() if _SLOW in touched else {_SLOW})
-    fresh = {theme.title: theme for theme in examine(_scene(paths), titles)}
+    scene, titles = _scene(old.paths), set(THEMES)
+    if _SLOW not in touched:
+        titles.remove(_SLOW)
+        scene.refused = old.refused
+    fresh = {theme.title: theme for theme in examine(scene, titles)}
     return [fresh.get(theme.title, theme) for theme in before]
 
 

@@ -99,6 +99,9 @@ def _session(scene: Scene, session: Session) -> Iterator[Remark]:
             "hint",
         )
         return
+    if session.id in scene.refused:
+        yield _refused(scene, session)
+        return
     now = scene.clock.now()
     found = scene.cache.find(session, now)
     if found is not None and (found.borrowed or not found.token.refreshable(now)):
@@ -110,11 +113,32 @@ def _session(scene: Scene, session: Session) -> Iterator[Remark]:
         yield Well(f"{name} is logged in, and renews itself{left}")
 
 
+def _refused(scene: Scene, session: Session) -> Finding:
+    if scene.refused[session.id] == "its scopes":
+        return Finding(
+            "token-scopes",
+            f"session {session.name}: AWS does not let this login see accounts",
+            f"It was made without the scope {DEFAULT_SCOPE}, for an IDE's assistant perhaps, or no account is "
+            "assigned to you",
+            Mend(_again(session.name)),
+        )
+    return Finding(
+        "token-refused",
+        f"session {session.name}: AWS does not accept its token, which should live",
+        "Somebody logged out elsewhere, or an administrator ended the session",
+        Mend(_again(session.name)),
+    )
+
+
+def _again(name: str) -> str:
+    return login_command(name).replace("credhelper login", "credhelper login --force", 1)
+
+
 def _not_renewable(scene: Scene, session: Session, found: Found) -> Finding:
     token = found.token
     ends = local_time(token.expires_at, scene.clock.now())
     text = f"session {session.name}: this login cannot be renewed, and ends at {ends}"
-    again = login_command(session.name).replace("credhelper login", "credhelper login --force", 1)
+    again = _again(session.name)
     if found.borrowed:
         return Finding(
             "token-scopes",

@@ -18,7 +18,6 @@ from credhelper.doctor.scene import Scene, exists
 from credhelper.endpoints import check_proxy, is_loopback
 from credhelper.errors import ConfigError, UpstreamError
 from credhelper.model import Network
-from credhelper.names import login_command
 from credhelper.surroundings import is_wsl
 from credhelper.terminal import duration
 
@@ -49,7 +48,7 @@ def network(scene: Scene) -> Iterator[Remark]:
         yield Well(f"{listed(hosts)} {'answers' if len(hosts) == 1 else 'answer'}{_way(scene, answered[0])}")
     yield from _clock(answered)
     for question in answered:
-        yield from _login(question)
+        yield from _login(scene, question)
 
 
 def configured(scene: Scene) -> Iterator[Remark]:
@@ -227,27 +226,15 @@ def _clock(answered: Sequence[Question]) -> Iterator[Remark]:
     )
 
 
-def _login(question: Question) -> Iterator[Remark]:
-    """What the portal says of a token that should live."""
+def _login(scene: Scene, question: Question) -> Iterator[Remark]:
+    """What the portal says of a token that should live; what it refuses is told with the session."""
     error = question.error
     if question.token is None or not isinstance(error, UpstreamError):
         return
-    name = question.session.name
     if error.code in {"ForbiddenException", "AccessDeniedException"}:
-        yield Finding(
-            "token-scopes",
-            f"session {name}: AWS does not let this login see accounts",
-            "It was made without the scope sso:account:access, for an IDE's assistant perhaps, or no account is "
-            "assigned to you",
-            Mend(_again(name)),
-        )
+        scene.refused[question.session.id] = "its scopes"
     elif error.code == "UnauthorizedException" or error.status == 401:
-        yield Finding(
-            "token-refused",
-            f"session {name}: AWS does not accept its token, which should live",
-            "Somebody logged out elsewhere, or an administrator ended the session",
-            Mend(_again(name)),
-        )
+        scene.refused[question.session.id] = "the token"
     else:
         yield Finding(
             "aws-trouble",
@@ -256,10 +243,6 @@ def _login(question: Question) -> Iterator[Remark]:
             Mend(words="Try again in a minute"),
             "hint",
         )
-
-
-def _again(name: str) -> str:
-    return login_command(name).replace("credhelper login", "credhelper login --force", 1)
 
 
 def _way(scene: Scene, question: Question) -> str:

@@ -53,6 +53,8 @@ class Scene:
         self.cache = TokenCache(paths.token_cache, paths.locks)
         self.records = LoginRecords(paths.state / "logins")
         self.agent = Agent(paths, environ)
+        # By the id of a session whose token AWS was asked with and did not accept: `the token` or `its scopes`.
+        self.refused: dict[str, str] = {}
 
     # The AWS files
 

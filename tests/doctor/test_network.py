@@ -278,13 +278,18 @@ def test_ca_bundles(clinic: Clinic, tmp_path: Path, content: str | None, said: s
 
 def test_a_token_that_aws_does_not_accept(clinic: Clinic) -> None:
     clinic.machine.standin.revoke_sessions()
-    finding = clinic.one(THEME)
+    network, logins = clinic.themes(THEME, "Logins")
+    assert network.findings == []
+    (finding,) = logins.findings
     assert (finding.check, finding.mend.command) == ("token-refused", "credhelper login --force corp")
+    assert logins.wells == []  # nothing says that all is well with it
+    # What was asked once is known in the second look, too.
+    assert "token-refused" in clinic.run("doctor", "--fix", "--yes", "--json").out
 
 
 def test_a_token_of_other_scopes(clinic: Clinic) -> None:
     with clinic.machine.standin.fault("ListAccounts", Fault.error("ForbiddenException", status=403)):
-        finding = clinic.one(THEME)
+        finding = clinic.one(THEME, "Logins")
     assert (finding.check, finding.kind) == ("token-scopes", "problem")
 
 
