@@ -36,8 +36,7 @@ def test_an_address_pasted_through_a_pipe(terminal: Terminal, processes: Process
 
 @pytest.mark.usefixtures("daemon")
 def test_an_address_longer_than_a_line_of_the_terminal_pasted_there(terminal: Terminal) -> None:
-    child = spawn("login", "--no-browser")
-    try:
+    with spawn("login", "--no-browser") as child:
         child.expect(r"  (http://\S+)\r\n")
         assert isinstance(child.match, re.Match)
         page = str(child.match[1])
@@ -52,16 +51,13 @@ def test_an_address_longer_than_a_line_of_the_terminal_pasted_there(terminal: Te
         child.expect("Logged in to corp")
         assert "oauth/callback?code=" not in str(child.before)
         child.expect(pexpect.EOF)
-    finally:
-        child.close()
     assert child.exitstatus == 0
     assert terminal.cache.read("corp") is not None
 
 
 @pytest.mark.usefixtures("daemon")
 def test_ctrl_d_calls_the_login_off(terminal: Terminal) -> None:
-    child = spawn("login", "--no-browser")
-    try:
+    with spawn("login", "--no-browser") as child:
         before = termios.tcgetattr(child.child_fd)[3] | termios.ICANON | termios.ECHO
         child.expect(r"\d+:\d\d left")
         child.send("half an address\x04")  # in the midst of a line it ends nothing
@@ -71,24 +67,19 @@ def test_ctrl_d_calls_the_login_off(terminal: Terminal) -> None:
         child.expect("Run the same command again")
         child.expect(pexpect.EOF)
         assert termios.tcgetattr(child.child_fd)[3] == before
-    finally:
-        child.close()
     assert child.exitstatus == 1
     assert terminal.cache.read("corp") is None
 
 
 @pytest.mark.usefixtures("daemon")
 def test_ctrl_c_leaves_nothing_behind(terminal: Terminal) -> None:
-    child = spawn("login", "--no-browser")
-    try:
+    with spawn("login", "--no-browser") as child:
         before = termios.tcgetattr(child.child_fd)[3] | termios.ICANON | termios.ECHO
         child.expect(r"\d+:\d\d left")
         assert not termios.tcgetattr(child.child_fd)[3] & termios.ICANON
         child.sendintr()
         child.expect(pexpect.EOF)
         assert termios.tcgetattr(child.child_fd)[3] == before
-    finally:
-        child.close()
     assert child.exitstatus == 130
     assert terminal.cache.read("corp") is None
     # The lease is free again.
@@ -99,8 +90,7 @@ def test_ctrl_c_leaves_nothing_behind(terminal: Terminal) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 @pytest.mark.usefixtures("daemon")
 def test_a_signal_that_ends_it_gives_the_terminal_back(terminal: Terminal, number: signal.Signals) -> None:
-    child = spawn("login", "--no-browser")
-    try:
+    with spawn("login", "--no-browser") as child:
         before = termios.tcgetattr(child.child_fd)[3] | termios.ICANON | termios.ECHO
         child.expect(r"\d+:\d\d left")
         assert not termios.tcgetattr(child.child_fd)[3] & termios.ECHO
@@ -108,8 +98,6 @@ def test_a_signal_that_ends_it_gives_the_terminal_back(terminal: Terminal, numbe
         child.expect(pexpect.EOF)
         assert termios.tcgetattr(child.child_fd)[3] == before
         assert "Traceback" not in str(child.before)
-    finally:
-        child.close()
     assert child.exitstatus == 128 + number
     assert terminal.cache.read("corp") is None
 
@@ -130,11 +118,11 @@ def test_in_the_background_what_is_typed_for_others_makes_no_storm(terminal: Ter
         child.expect(r"\d+:\d\d left")
         child.sendline("for the next command")
         child.expect(r"(\d+:\d\d) left")
-        seen = []
+        seen: list[str] = []
         while len(set(seen)) < 4:
             child.expect(r"(\d+:\d\d) left")
             assert isinstance(child.match, re.Match)
-            seen.append(child.match[1])
+            seen.append(str(child.match[1]))
         assert len(seen) < 40, "a few for each second, not thousands"
         child.sendintr()
         child.expect("ready> ")

@@ -138,8 +138,7 @@ def test_over_ssh_with_device_codes_blocked_the_address_is_pasted(
     monkeypatch.delenv("BROWSER")
     monkeypatch.setenv("SSH_CONNECTION", "203.0.113.1 50000 203.0.113.2 22")
     terminal.standin.fault("StartDeviceAuthorization", Fault.error("AccessDeniedException", status=400))
-    child = spawn("login")
-    try:
+    with spawn("login") as child:
         child.expect("with a device code, because this is an SSH session, from which no browser can be opened")
         child.expect("AWS takes no device code here, so the login goes on in a browser")
         child.expect(r"  (http://\S+)\r\n")
@@ -150,7 +149,5 @@ def test_over_ssh_with_device_codes_blocked_the_address_is_pasted(
         child.send(redirect_address(page) + "\n")
         child.expect("Logged in to corp")
         child.expect(pexpect.EOF)
-    finally:
-        child.close()
     assert child.exitstatus == 0
     assert terminal.cache.read("corp") is not None

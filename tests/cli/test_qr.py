@@ -117,8 +117,7 @@ class TestLogin:
     def test_a_phone_reads_the_address(self, terminal: Terminal, columns: int, rows: int, ground: str) -> None:
         screen = pyte.Screen(columns, rows)
         stream = pyte.Stream(screen)
-        child = spawn(*DEVICE, columns=columns, rows=rows)
-        try:
+        with spawn(*DEVICE, columns=columns, rows=rows) as child:
             child.expect(r"\d+:\d\d left")
             stream.feed(f"{child.before}{child.after}")
             ink, back = GROUNDS[ground]
@@ -131,8 +130,6 @@ class TestLogin:
             visit(address)
             child.expect("Logged in to corp")
             child.expect(pexpect.EOF)
-        finally:
-            child.close()
         assert child.exitstatus == 0
 
     @without_display
@@ -149,8 +146,7 @@ class TestLogin:
     ) -> None:
         monkeypatch.delenv("BROWSER")
         screen = pyte.Screen(160, 50)
-        child = spawn("login", columns=160, rows=50, **changes)
-        try:
+        with spawn("login", columns=160, rows=50, **changes) as child:
             child.expect(r"\d+:\d\d left")
             pyte.Stream(screen).feed(f"{child.before}{child.after}")
             text = "\n".join(screen.display)
@@ -159,8 +155,6 @@ class TestLogin:
             visit(address)
             child.expect("Logged in to corp")
             child.expect(pexpect.EOF)
-        finally:
-            child.close()
         assert child.exitstatus == 0
         assert terminal.cache.read("corp") is not None
 
@@ -168,8 +162,7 @@ class TestLogin:
     def test_where_none_is_drawn_none_is_spoken_of(
         self, terminal: Terminal, columns: int, rows: int, changes: dict[str, str]
     ) -> None:
-        child = spawn(*DEVICE, columns=columns, rows=rows, **changes)
-        try:
+        with spawn(*DEVICE, columns=columns, rows=rows, **changes) as child:
             child.expect(r"Your code: ([A-Z-]{9})")
             assert isinstance(child.match, re.Match)
             before = str(child.before)
@@ -179,6 +172,4 @@ class TestLogin:
             visit(f"{terminal.standin.url}/device?user_code={child.match[1]}")
             child.expect("Logged in to corp")
             child.expect(pexpect.EOF)
-        finally:
-            child.close()
         assert child.exitstatus == 0
