@@ -53,6 +53,9 @@ class Keys:
 def ask(profile: str | None, environ: Mapping[str, str]) -> tuple[Identity, Keys]:
     """Call `sts get-caller-identity` as `profile`, through boto3 as any program would.
 
+    Without `profile` as what the environment leads programs to: keys in it come before `AWS_PROFILE` and the default
+    profile, and the identity is then of no profile. A profile that is named outright wins over them.
+
     Raises LoginNeeded, UsageError for a profile that is not there, ConfigError, CredhelperError.
     """
     name = profile or chosen_profile(environ)
@@ -67,8 +70,8 @@ def ask(profile: str | None, environ: Mapping[str, str]) -> tuple[Identity, Keys
     causes = Causes(name, paths, environ, outright=profile is not None)
     try:
         with _loopback_without_proxy():
-            # A profile named outright wins over keys in the environment; $AWS_PROFILE alone does not.
-            session, shown = _session(boto3, name, keys_in_the_way=bool(environ.get("AWS_ACCESS_KEY_ID")))
+            shown = None if profile is None and environ.get("AWS_ACCESS_KEY_ID") else name or "default"
+            session = boto3.Session() if shown is None else boto3.Session(profile_name=shown)
             # Also for boto3's own calls on the way to credentials; left to itself it waits for minutes.
             session._session.set_default_client_config(
                 Config(connect_timeout=_CONNECT_WITHIN, read_timeout=_READ_WITHIN, retries={"total_max_attempts": 2})
@@ -129,15 +132,6 @@ def _call(client: Any) -> Any:
         return {name: answer[name] for name in ("Account", "Arn")}
     except (ResponseParserError, AttributeError, LookupError, TypeError, UnicodeError):
         raise no_answer() from None
-
-
-def _session(boto3: Any, name: str | None, *, keys_in_the_way: bool) -> tuple[Any, str | None]:
-    if name is None:
-        session = boto3.Session()
-        if keys_in_the_way and "default" not in session.available_profiles:
-            return session, None
-        name = "default"
-    return boto3.Session(profile_name=name), name
 
 
 def _sso_region(session: Any) -> str | None:

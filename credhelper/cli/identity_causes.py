@@ -114,7 +114,7 @@ class Causes:
         if self.source == "env":
             return CredhelperError(
                 "the credentials in the environment have expired, and they come before AWS_PROFILE",
-                _unset(self.environ),
+                unset_keys(self.environ),
             )
         if self._key_file is not None:
             return CredhelperError(
@@ -131,7 +131,7 @@ class Causes:
         if self.source == "env":
             return CredhelperError(
                 f"AWS does not accept the keys in the environment ({code}), which come before AWS_PROFILE",
-                _unset(self.environ),
+                unset_keys(self.environ),
             )
         if self._key_file is not None:
             behind = self._profile
@@ -240,7 +240,7 @@ class Causes:
         if provider == "env":
             return CredhelperError(
                 f"the environment has AWS_ACCESS_KEY_ID without {missing.upper()}, and that comes before AWS_PROFILE",
-                _unset(self.environ),
+                unset_keys(self.environ),
             )
         return CredhelperError(
             f"{printable(provider)} has an access key{self._for} without {printable(missing)}",
@@ -325,7 +325,7 @@ class Causes:
         return f"Run `{login_command(self.name)}`" if self.name else "Run `credhelper login`"
 
 
-def _unset(environ: Mapping[str, str]) -> str:
+def unset_keys(environ: Mapping[str, str]) -> str:
     """What to do against keys in the environment."""
     return f"Unset {', '.join(name for name in _KEY_VARIABLES if name in environ)}"
 

@@ -15,6 +15,7 @@ from credhelper.aws.directory import account_name
 from credhelper.cli import complain, no_core_dumps
 from credhelper.cli.desk import Desk
 from credhelper.cli.identity import ENVIRONMENT, KEY_FILES, Identity, Keys, ask
+from credhelper.cli.identity_causes import unset_keys
 from credhelper.cli.standing import Standing, standing_of
 from credhelper.core.report import date
 from credhelper.errors import CredhelperError
@@ -27,7 +28,9 @@ from credhelper.terminal import local_time, printable
 @click.argument("profile", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def command(profile: str | None, *, as_json: bool) -> None:
-    """Ask AWS which identity PROFILE has (default: $AWS_PROFILE, else `default`), and say for how long.
+    """Ask AWS which identity PROFILE has, and say for how long.
+
+    Without PROFILE: which one programs have here, by keys in the environment, $AWS_PROFILE, or the profile `default`.
 
     Where there is no answer, it says why: not logged in, no access to the role, network, proxy, clock, or keys that
     come before the profile.
@@ -75,7 +78,7 @@ class Report:
     def lines(self) -> Iterator[tuple[str, str | None]]:
         """For people."""
         found = self.identity
-        yield "profile", found.profile
+        yield "profile", found.profile or "none: these are the keys in the environment"
         yield "account", f"{found.account} ({self.account_name})" if self.account_name else found.account
         yield "role", found.role
         yield "person", found.person
@@ -122,9 +125,27 @@ def _behind(name: str | None, desk: Desk) -> tuple[Profile | None, Session | Non
 
 def _in_the_way(identity: Identity, keys: Keys, behind: Profile | None, desk: Desk) -> Iterator[str]:
     """Keys that come before what the profile would give."""
-    if desk.environ.get("AWS_ACCESS_KEY_ID") and keys.source != ENVIRONMENT:
-        yield "AWS_ACCESS_KEY_ID is set: most programs use those keys in place of the profile. Unset it."
+    if keys.source == ENVIRONMENT:
+        passed_over = _passed_over(desk)
+        if passed_over is not None:
+            yield f"the keys in the environment come before {passed_over}. {unset_keys(desk.environ)}."
+    elif desk.environ.get("AWS_ACCESS_KEY_ID"):
+        yield (
+            "AWS_ACCESS_KEY_ID is set: programs that are not given this profile by name use those keys, also where "
+            f"AWS_PROFILE is set. {unset_keys(desk.environ)}."
+        )
     if keys.source in KEY_FILES and behind is not None and (behind.session or behind.managed):
         static = keys.source == KEY_FILES[0]
         path = desk.paths.credentials_file(desk.environ) if static else desk.paths.config_file(desk.environ)
         yield f"the keys of {identity.profile} in {path} come before its Identity Center session. Take them out."
+
+
+def _passed_over(desk: Desk) -> str | None:
+    """What would count were there no keys in the environment."""
+    for variable in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        if desk.environ.get(variable):
+            return f"{variable}={desk.environ[variable]}"
+    with contextlib.suppress(CredhelperError):
+        if "default" in Choices.of(desk.paths, desk.environ).names:
+            return "the profile default"
+    return None

@@ -8,6 +8,7 @@ import os
 import shlex
 import subprocess
 import sys
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from credhelper.model import Session
 from credhelper.paths import Paths
 from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, BrowserScript, StandIn, write_browser_script
 
+ACCOUNT, ROLE = "100000000001", "AWSReadOnlyAccess"
 CONFIG = f"""\
 [sso-session corp]
 sso_start_url = {DEFAULT_START_URL}
@@ -181,3 +183,14 @@ def spawn_for_hook(stdout: Path, *arguments: str, **changes: str) -> pexpect.spa
         dimensions=(40, 120),
         timeout=20,
     )
+
+
+def role_credentials(terminal: Terminal, account: str = ACCOUNT) -> dict[str, str | int]:
+    """What the stand-in gives for the role of `dev` in this account, whose session is then logged in."""
+    token = terminal.seed()["accessToken"]
+    url = f"{terminal.standin.url}/federation/credentials?account_id={account}&role_name={ROLE}"
+    request = urllib.request.Request(url, headers={"x-amz-sso_bearer_token": token})  # noqa: S310 - on this machine
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request) as answer:
+        found: dict[str, str | int] = json.load(answer)["roleCredentials"]
+    return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,9 +21,8 @@ from credhelper.cli.identity_causes import Causes
 from credhelper.errors import CredhelperError, LoginNeeded
 from credhelper.standin import Fault
 from tests import tls
-from tests.cli.terminal import CHAINED, Result, Terminal
+from tests.cli.terminal import ACCOUNT, CHAINED, ROLE, Result, Terminal, role_credentials
 
-ACCOUNT, ROLE = "100000000001", "AWSReadOnlyAccess"
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "made-up", "AWS_SESSION_TOKEN": "made-up"}
 
 
@@ -40,17 +38,6 @@ def logged_in(terminal: Terminal) -> Iterator[Terminal]:
     serve(terminal, f"cat {file}")
     yield terminal
     file.unlink()  # else it would be found as a secret that was left
-
-
-def role_credentials(terminal: Terminal) -> dict[str, str | int]:
-    """What the stand-in gives for the role of `dev`."""
-    token = terminal.seed()["accessToken"]
-    url = f"{terminal.standin.url}/federation/credentials?account_id={ACCOUNT}&role_name={ROLE}"
-    request = urllib.request.Request(url, headers={"x-amz-sso_bearer_token": token})  # noqa: S310 - on this machine
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request) as answer:
-        found: dict[str, str | int] = json.load(answer)["roleCredentials"]
-    return found
 
 
 def serve(terminal: Terminal, script: str) -> None:

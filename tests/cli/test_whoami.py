@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 
+import boto3
 import pytest
 
 from credhelper.cli.identity import Identity, identity_of
 from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, Fault
 from tests.aws.test_readable import OBSTACLES
-from tests.cli.terminal import Terminal
+from tests.cli.terminal import Terminal, role_credentials
 
 ARN = "arn:aws:sts::100000000001:assumed-role/AWSReservedSSO_AWSReadOnlyAccess_"
 
@@ -229,15 +231,47 @@ def test_a_profile_without_credentials(terminal: Terminal) -> None:
     assert "no credentials" in result.err
 
 
-def test_keys_in_the_environment_are_in_the_way(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal.seed()
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    monkeypatch.setenv("AWS_PROFILE", "dev")
+@pytest.fixture
+def keys(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys of another account in the environment, where the profile `dev` is logged in."""
+    found = role_credentials(terminal, "100000000002")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", str(found["accessKeyId"]))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", str(found["secretAccessKey"]))
+    monkeypatch.setenv("AWS_SESSION_TOKEN", str(found["sessionToken"]))
+
+
+UNSET = "Unset AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN."
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("chosen_by", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "default", ""])
+def test_keys_in_the_environment_are_who_programs_are(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, chosen_by: str
+) -> None:
+    """For boto3 they come before `AWS_PROFILE`, so what it names is not what programs have."""
+    remark = ""
+    if chosen_by == "default":
+        terminal.config.write_text(terminal.config.read_text().replace("[profile dev]", "[default]"))
+        remark = f"the keys in the environment come before the profile default. {UNSET}"
+    elif chosen_by:
+        monkeypatch.setenv(chosen_by, "dev")
+        remark = f"the keys in the environment come before {chosen_by}=dev. {UNSET}"
     result = terminal.call("whoami")
-    assert result.code == 0
-    assert "AWS_ACCESS_KEY_ID is set" in result.err
-    assert "AWSReadOnlyAccess" in result.out
+    assert (result.code, result.err) == (0, f"credhelper: {remark}\n" if remark else "")
+    assert "profile: none: these are the keys in the environment\naccount: 100000000002\n" in result.out
+    document = json.loads(terminal.call("whoami", "--json").out)
+    assert (document["profile"], document["source"], document["account"]) == (None, "env", "100000000002")
+    with contextlib.closing(boto3.Session().client("sts", region_name="eu-west-1")) as client:
+        assert document["arn"] == client.get_caller_identity()["Arn"]
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_profile_named_outright_wins_over_keys_in_the_environment(terminal: Terminal) -> None:
+    result = terminal.call("whoami", "dev", "--json")
+    document = json.loads(result.out)
+    assert (document["profile"], document["source"], document["account"]) == ("dev", "sso", "100000000001")
+    assert "AWS_ACCESS_KEY_ID is set: programs that are not given this profile by name use those keys" in result.err
+    assert UNSET in result.err
 
 
 def test_keys_in_the_environment_alone(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,7 +279,10 @@ def test_keys_in_the_environment_alone(terminal: Terminal, monkeypatch: pytest.M
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     result = terminal.call("whoami")
     assert result.code == 1
-    assert "does not accept the keys" in result.err
+    assert "does not accept the keys in the environment" in result.err
+    terminal.seed()
+    monkeypatch.setenv("AWS_PROFILE", "dev")
+    assert terminal.call("whoami") == result
 
 
 def test_a_profile_without_a_region_asks_where_it_logs_in(terminal: Terminal) -> None:
