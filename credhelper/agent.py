@@ -131,6 +131,8 @@ class Agent:
             document = None
         if not isinstance(document, dict):
             raise DaemonUnavailable("the daemon's answer makes no sense", "Run `credhelper daemon restart`")
+        if document.get("schema") != 1:
+            raise _unavailable(client.Foreign())
         return document
 
     def known_of(self, session: Session, timeout: float = 5.0) -> dict[str, Any] | None:
@@ -222,5 +224,9 @@ def _unavailable(error: client.Broken) -> DaemonUnavailable:
 
 
 def _error(status: int, payload: bytes) -> CredhelperError:
-    text = payload.decode("utf-8", "replace").strip().removeprefix("credhelper: ")
+    try:
+        client.check_failure(status, payload)
+    except client.Foreign as error:
+        return _unavailable(error)
+    text = payload.removeprefix(client.SAYS).decode("utf-8", "replace").strip()
     return LoginNeeded(text) if status == LoginNeeded.exit_code else CredhelperError(text)

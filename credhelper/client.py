@@ -9,7 +9,8 @@ verb, then `name=value` fields in any order; unknown names are ignored, so that 
 helper understand each other. A reply's bytes are one status byte and a payload: status 0 means that the payload
 goes to stdout as it is, `WAIT` that another reply follows within the payload's number of seconds, `WORD` that
 another follows and the payload says how it goes (of what the helper never asks), `OTHER_HOME` that this daemon serves
-another home folder, any other that it is a message for stderr and the exit code.
+another home folder, any below 100 that it is a message for stderr, which begins with the program's name, and the exit
+code. Whatever else a daemon of another version may say is shown to nobody.
 
 What clients demand of a helper (an answer in under 5 s, nothing on stderr on success, stdin never read, no child
 left holding stdout) is met here and nowhere else.
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 MAX_REQUEST = 65536
 MAX_REPLY = 1 << 24
+# How a message for people begins.
+SAYS = b"credhelper: "
 WAIT = 100
 OTHER_HOME = 101
 WORD = 102
@@ -77,6 +80,13 @@ class Broken(Exception):
 
 class Vanished(Broken):
     """Whoever took the request has gone without an answer: killed, or restarted. Asking once more may help."""
+
+
+class Foreign(Broken):
+    """The daemon is older or newer than the program, and answered what is not understood."""
+
+    def __init__(self) -> None:
+        super().__init__("the daemon is of another version than the program. Run: credhelper daemon restart")
 
 
 class Late(Broken):
@@ -286,6 +296,12 @@ def read_reply(sock: "_socket.socket", deadline: float) -> "tuple[int, bytes]":
         raise Broken("the daemon's answer makes no sense. Run `credhelper daemon restart`")
     body = receive(sock, size, deadline)
     return body[0], body[1:]
+
+
+def check_failure(status: int, payload: bytes) -> None:
+    """Raise Foreign unless this is a message for people and an exit code."""
+    if status >= WAIT or not payload.startswith(SAYS):
+        raise Foreign
 
 
 def send(sock: "_socket.socket", request: bytes, deadline: float) -> None:
@@ -703,6 +719,8 @@ def run(arguments: "Sequence[str]", command: "Sequence[str]") -> int:
         status, payload = ask_or_start(
             request, command, environ, posix.geteuid(), deadline, start_within=START_WITHIN
         )
+        if status:
+            check_failure(status, payload)
     except Absent:
         if time.monotonic() > deadline - SERVES_WITHIN:
             complain("the machine is too busy to start the daemon in time. Try again")

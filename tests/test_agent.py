@@ -5,6 +5,7 @@ import json
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,21 +61,67 @@ def test_home_of_the_paths_counts_and_not_the_variable(
 
 
 def test_error_reply_becomes_an_error_with_the_daemon_s_words(agent: Agent, serve: Serve) -> None:
-    serve(SOCKET, reply(1, b"credhelper: no such session\n"), reply(3, b"log in\n"), reply(1, b"\xff\xfe"))
+    serve(SOCKET, reply(1, b"credhelper: no such session\n"), reply(3, b"credhelper: log in\n"))
     with pytest.raises(CredhelperError) as failure:
         agent.call("forget")
     assert str(failure.value) == "no such session"
     with pytest.raises(LoginNeeded) as needed:
         agent.call("forget")
     assert str(needed.value) == "log in"
-    with pytest.raises(CredhelperError):
+
+
+FOREIGN = [
+    *((status, b"-1 0") for status in (1, 2, 3, 70, client.WORD, 255)),
+    *((status, b"credhelper: 7\n") for status in (client.WORD, 255)),
+    (1, b""),
+    (3, b"\xff\xfe"),
+    (1, b"credhelper:"),
+]
+OTHER_VERSION = "the daemon is of another version than the program. Run: credhelper daemon restart"
+
+
+@pytest.mark.parametrize(("status", "payload"), FOREIGN)
+def test_daemon_that_speaks_otherwise(agent: Agent, serve: Serve, status: int, payload: bytes) -> None:
+    """Older or newer than the program: what it means by that, nobody can read."""
+    answer = reply(status, payload)
+    serve(SOCKET, answer, answer)
+    with pytest.raises(DaemonUnavailable) as called:
         agent.call("forget")
+    with pytest.raises(DaemonUnavailable) as leased, agent.login_lease("s"):
+        pytest.fail("no lease")
+    assert str(called.value) == str(leased.value) == OTHER_VERSION
+
+
+@pytest.mark.parametrize(("status", "payload"), [case for case in FOREIGN if case[0] != client.WORD])
+def test_followed_daemon_that_speaks_otherwise(agent: Agent, serve: Serve, status: int, payload: bytes) -> None:
+    serve(SOCKET, reply(0, b"{}"), reply(status, payload))
+    with pytest.raises(DaemonUnavailable) as followed:
+        agent.follow("accounts", lambda _: pytest.fail("no word"))
+    assert str(followed.value) == OTHER_VERSION
+
+
+def test_word_that_was_a_time_to_wait(agent: Agent, serve: Serve) -> None:
+    """A daemon that says how a walk goes in the way of one that asks for patience."""
+    serve(SOCKET, reply(0, b"{}"), reply(client.WAIT, b"-1 0"), reply(client.WAIT, b"-1 0"))
+    with pytest.raises(
+        DaemonUnavailable, match=r"of another version than the program. Run: credhelper daemon restart"
+    ):
+        agent.follow("accounts", lambda _: None)
+    with pytest.raises(DaemonUnavailable, match=r"makes no sense. Run `credhelper daemon restart`"):
+        agent.call("status")
 
 
 @pytest.mark.parametrize("payload", [b"[]", b"7", b'"x"', b"", b"{", b"\xff"])
 def test_senseless_status(agent: Agent, serve: Serve, payload: bytes) -> None:
     serve(SOCKET, reply(0, payload))
     with pytest.raises(DaemonUnavailable, match="makes no sense"):
+        agent.status()
+
+
+@pytest.mark.parametrize("document", [{}, {"schema": 2}])
+def test_status_of_another_version(agent: Agent, serve: Serve, document: dict[str, Any]) -> None:
+    serve(SOCKET, reply(0, json.dumps(document).encode()))
+    with pytest.raises(DaemonUnavailable, match="of another version"):
         agent.status()
 
 
@@ -123,7 +170,7 @@ def test_login_lease(agent: Agent, serve: Serve, payload: bytes, *, ours: bool) 
 
 
 def test_refused_login_lease(agent: Agent, serve: Serve) -> None:
-    serve(SOCKET, reply(1, b"not now"))
+    serve(SOCKET, reply(1, b"credhelper: not now\n"))
     with pytest.raises(CredhelperError, match="not now"), agent.login_lease("s"):
         pytest.fail("refused")
 

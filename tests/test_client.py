@@ -715,7 +715,7 @@ def test_no_home(helper: Callable[..., str]) -> None:
 
 @pytest.mark.parametrize(
     ("status", "code", "stdout", "stderr"),
-    [(0, 0, "text", ""), (3, 3, "", "text\n"), (1, 1, "", "text\n"), (70, 70, "", "text\n")],
+    [(0, 0, "text", ""), *((failure, failure, "", "credhelper: text\n") for failure in (1, 2, 3, 4, 70, 99))],
 )
 def test_status_decides_the_stream_and_the_exit_code(
     helper: Callable[..., str],
@@ -727,7 +727,8 @@ def test_status_decides_the_stream_and_the_exit_code(
     stderr: str,
 ) -> None:
     (runtime_folder / "credhelper").mkdir(mode=0o700)
-    server = serve("credhelper/agent.sock", client.encode_reply(status, b"text"))
+    text = b"credhelper: text" if status else b"text"
+    server = serve("credhelper/agent.sock", client.encode_reply(status, text))
     done = call([helper(), "a+20b", "1", "r"], env={**os.environ, "AWS_PROFILE": "p", "AWS_CONFIG_FILE": "c"})
     assert (done.returncode, done.stdout, done.stderr) == (code, stdout, stderr)
     verb, fields = client.decode_request(server.requests[0])
@@ -739,6 +740,20 @@ def test_status_decides_the_stream_and_the_exit_code(
     assert fields[b"config"] == b"c"
     assert fields[b"home"] == os.environb[b"HOME"]
     assert int(fields[b"parent"]) == os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("status", "payload"),
+    [(client.WORD, b"-1 0"), (1, b"-1 0"), (1, b""), (3, b"\xff"), (255, b"credhelper: text\n"), (1, b"credhelper:")],
+)
+def test_daemon_that_speaks_otherwise(
+    helper: Callable[..., str], serve: Serve, runtime_folder: Path, status: int, payload: bytes
+) -> None:
+    (runtime_folder / "credhelper").mkdir(mode=0o700)
+    serve("credhelper/agent.sock", client.encode_reply(status, payload))
+    done = call([helper(), *ARGUMENTS])
+    message = "credhelper: the daemon is of another version than the program. Run: credhelper daemon restart\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", message)
 
 
 def test_stdin_is_never_read(helper: Callable[..., str], processes: Processes) -> None:
