@@ -79,6 +79,7 @@ def ask(profile: str | None, environ: Mapping[str, str]) -> tuple[Identity, Keys
             credentials = session.get_credentials()
             causes.source = str(getattr(credentials, "method", "") or "")
             client = session.client("sts", region_name=session.region_name or _sso_region(session) or "us-east-1")
+            causes.endpoint = str(client.meta.endpoint_url)
             deadlines.impose(client._endpoint.http_session)
             try:
                 answer = _call(client)

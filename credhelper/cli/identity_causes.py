@@ -16,6 +16,7 @@ from credhelper.aws.directory import account_name
 from credhelper.aws.targets import is_left_out, resolve_session, unknown
 from credhelper.aws.tokens import TokenCache
 from credhelper.cli.notices import why_unparsable
+from credhelper.cli.overrides import bare, is_of_login, override_of
 from credhelper.core.verdicts import NO_ACCESS, NO_SUCH_ROLE
 from credhelper.errors import ConfigError, CredhelperError, LoginNeeded, UsageError
 from credhelper.model import Profile
@@ -55,7 +56,6 @@ _OURS = re.compile(r"account [0-9]{12}, role .{1,64}?: (?P<reason>.+?)\. (?P<rem
 _LOG_IN = re.compile(r"credhelper login|\blog in\b", re.IGNORECASE)
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 _BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
-_ENDPOINTS = ("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_SSO", "AWS_ENDPOINT_URL_SSO_OIDC", "AWS_ENDPOINT_URL")
 _KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _CONFIG_VARIABLES = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
 
@@ -68,6 +68,7 @@ class Causes:
         name: of the profile; None where none was named.
         outright: it was named to the command, and not by the environment.
         source: where botocore has the credentials from, as soon as that is known.
+        endpoint: the address at which sts is asked, likewise.
     """
 
     name: str | None
@@ -75,6 +76,7 @@ class Causes:
     environ: Mapping[str, str]
     outright: bool = True
     source: str = ""
+    endpoint: str = ""
 
     # AWS has answered
 
@@ -142,6 +144,14 @@ class Causes:
             )
         remedy = "Check aws_access_key_id and aws_secret_access_key in ~/.aws, and AWS_… in the environment"
         if self.source:  # a session, a process, another role: nobody has typed these keys
+            overridden, behind = override_of(self.endpoint, self.environ), self._profile
+            session = behind.session if behind else None
+            if overridden and session and not is_of_login(self.endpoint, session, self.paths, self.environ):
+                return CredhelperError(
+                    f"{printable(bare(self.endpoint))} does not accept the keys{self._of} ({code})",
+                    f"{overridden} leads there, and the login of {printable(session.name)} was elsewhere. "
+                    "Unset or correct it",
+                )
             remedy = "Check the profile's region: AWS accepts no keys in one that the account has not enabled"
         return CredhelperError(f"AWS does not accept the keys{self._of} ({code})", remedy)
 
@@ -270,14 +280,14 @@ class Causes:
     def _why_unreachable(self, kind: str, told: Mapping[str, Any]) -> str:
         """What to look at first. The addresses of proxies stay untold, and users in others: they hold passwords."""
         cause, url = str(told.get("error", "")), str(told.get("endpoint_url", ""))
-        overridden = next((name for name in _ENDPOINTS if url and _leads_to(self.environ.get(name), url)), None)
+        overridden = override_of(url, self.environ)
         if kind == "ProxyConnectionError":
             named = [name for name in _PROXIES if self.environ.get(name)]
             return f"Check the proxy{f' that {named[0]} names' if named else ''}: it refused, or is not there"
         if kind == "SSLError":
             return self._why_no_tls(cause)
         if overridden is not None:
-            return f"{overridden} leads to {printable(_bare(url))}. Unset or correct it"
+            return f"{overridden} leads to {printable(bare(url))}. Unset or correct it"
         if "resolve" in cause or "Name or service not known" in cause or "nodename nor servname" in cause:
             host = printable(urlsplit(url).hostname or "AWS")
             return f"No address is found for {host}: check the region, the network and its DNS"
@@ -339,17 +349,6 @@ def _after(reason: str, remedy: str) -> str:
             "Check the network; the background process uses the proxy and CA bundle of your last `credhelper login`"
         )
     return remedy
-
-
-def _leads_to(override: str | None, url: str) -> bool:
-    return bool(override) and url.startswith(str(override).rstrip("/"))
-
-
-def _bare(url: str) -> str:
-    """The address without a user and a password."""
-    head, separator, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{head}{separator}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def no_answer() -> CredhelperError:

@@ -19,7 +19,7 @@ from credhelper.aws import directory
 from credhelper.cli import identity
 from credhelper.cli.identity_causes import Causes
 from credhelper.errors import CredhelperError, LoginNeeded
-from credhelper.standin import Fault
+from credhelper.standin import Fault, StandIn
 from tests import tls
 from tests.cli.terminal import ACCOUNT, CHAINED, ROLE, Result, Terminal, role_credentials
 
@@ -226,6 +226,32 @@ def test_an_endpoint_that_leads_nowhere(logged_in: Terminal) -> None:
     err = said(logged_in.run("whoami", "dev"))
     assert err.startswith("credhelper: AWS cannot be reached (EndpointConnectionError)\n")
     assert "AWS_ENDPOINT_URL_STS leads to http://127.0.0.1:9/" in err
+
+
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"])
+@pytest.mark.usefixtures("daemon")
+@pytest.mark.parametrize("tried_by", ["helper", "sso"])
+def test_another_endpoint_than_that_of_the_login(terminal: Terminal, variable: str, tried_by: str) -> None:
+    """A second AWS, which does not know the keys of the first."""
+    terminal.patch.setattr(SSOTokenProvider, "_SSO_TOKEN_CACHE_DIR", os.fspath(terminal.paths.token_cache))
+    assert terminal.run("login", "corp").code == 0
+    if tried_by == "helper":
+        assert terminal.run("enable", "dev", "--yes").code == 0
+    with StandIn() as other:
+        terminal.patch.delenv("AWS_ENDPOINT_URL_STS")
+        terminal.patch.setenv(variable, other.url)
+        err = said(terminal.run("whoami", "dev"))
+        assert f"{other.url} does not accept the keys of dev (InvalidClientTokenId)\n" in err
+        assert f"  {variable} leads there, and the login of corp was elsewhere. Unset or correct it\n" in err
+
+
+@pytest.mark.usefixtures("daemon")
+def test_the_endpoint_of_the_login_is_not_blamed(terminal: Terminal) -> None:
+    terminal.patch.setattr(SSOTokenProvider, "_SSO_TOKEN_CACHE_DIR", os.fspath(terminal.paths.token_cache))
+    assert terminal.run("login", "corp").code == 0
+    terminal.standin.fault("GetCallerIdentity", Fault.error("InvalidClientTokenId", status=403))
+    err = said(terminal.run("whoami", "dev"))
+    assert "AWS does not accept the keys of dev (InvalidClientTokenId)\n  Check the profile's region" in err
 
 
 def test_an_endpoints_password_stays_untold(logged_in: Terminal) -> None:
