@@ -144,7 +144,9 @@ def _known(
 
 
 def _is_for(profile: Profile, subject: Subject, session: Session) -> bool:
-    same = profile.session is not None and profile.session.same_start == session.same_start
+    own = profile.session
+    # One center in two of its regions is two sessions: the profiles of the one are none of the other's.
+    same = own is not None and (own.same_start, own.region) == (session.same_start, session.region)
     return same and (profile.account_id, profile.role_name) == _target(subject)
 
 

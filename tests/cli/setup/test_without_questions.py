@@ -246,3 +246,14 @@ def test_a_config_of_ones_own(wizard: Wizard) -> None:
     assert sorted(parse_config(own.read_bytes()).profiles) == ALL
     assert not wizard.config.exists()
     assert "All is ready" in done.out
+
+
+def test_another_region_of_a_center_leaves_the_first_ones_profiles_alone(wizard: Wizard) -> None:
+    assert wizard.call(*YES, "--start-url", START, "--session", "first").code == 0
+    before = wizard.config.read_bytes()
+    done = wizard.call(*YES, "--start-url", START, "--session", "second", "--sso-region", "us-east-1")
+    assert done.code == 0, done.err
+    assert wizard.config.read_bytes().startswith(before)
+    found = written_profiles(wizard.config.read_bytes())
+    assert [profile.session for profile in found.values()] == ["first"] * 4 + ["second"] * 4
+    assert [profile.region for profile in found.values()] == ["eu-west-1"] * 4 + ["us-east-1"] * 4
