@@ -198,10 +198,12 @@ class Agent:
                 return client.ask_or_start(request, command, self._environ, uid, deadline)
             return client.ask(client.addresses(self._environ, self._home, uid), request, uid, deadline)
         except client.Absent as error:
-            reason = str(error)
+            if not str(error):
+                raise DaemonUnavailable("the daemon does not run", "Run `credhelper daemon start`") from error
+            # What the daemon itself gave up for comes with what to do; else only a look at it helps.
+            reason, _, remedy = str(error).partition(". ")
             raise DaemonUnavailable(
-                f"the daemon cannot be started: {reason}" if reason else "the daemon does not run",
-                "Run `credhelper daemon run` to see why" if reason else "Run `credhelper daemon start`",
+                f"the daemon cannot be started: {reason}", remedy or "Run `credhelper daemon run` to see why"
             ) from error
         except client.Broken as error:
             raise _unavailable(error) from error

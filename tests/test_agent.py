@@ -14,6 +14,7 @@ from credhelper import client
 from credhelper.agent import Agent
 from credhelper.errors import CredhelperError, DaemonUnavailable, LoginNeeded
 from credhelper.paths import Paths
+from tests import sandbox
 from tests.support import Serve
 
 reply = client.encode_reply
@@ -180,3 +181,25 @@ def test_daemon_that_cannot_be_started(agent: Agent, monkeypatch: pytest.MonkeyP
     with pytest.raises(DaemonUnavailable, match=r"cannot be started: .*No such file") as caught:
         agent.start()
     assert caught.value.remedy == "Run `credhelper daemon run` to see why"
+
+
+def test_all_addresses_are_taken_and_the_remedy_helps(
+    paths: Paths, agent: Agent, serve: Serve, runtime_folder: Path
+) -> None:
+    """A tenth home folder of one user: the nine addresses there are belong to others' daemons."""
+    serve(SOCKET, *[reply(client.OTHER_HOME, b"")] * 2)
+    for number in range(2, 10):
+        serve(f"credhelper/agent-{number}.sock")
+    with pytest.raises(
+        DaemonUnavailable, match="cannot be started: daemons of other home folders hold all"
+    ) as caught:
+        agent.start()
+    assert caught.value.remedy == "Set CREDHELPER_SOCKET to a path in another folder"
+    (runtime_folder / "mine").mkdir(mode=0o700)
+    mine = str(runtime_folder / "mine" / "agent.sock")
+    try:
+        Agent(paths, {**os.environ, "CREDHELPER_SOCKET": mine}).start()
+        assert agent.status()["daemon"]["socket"] == mine  # also found by who has no such variable
+    finally:
+        wrong = sandbox.end_daemon(paths)
+    assert not wrong

@@ -107,7 +107,8 @@ def bind(environ: Mapping[str, str]) -> Listener:
             if not _is_no_socket(path) and not _somebody_listens(path):
                 return _bind(path, environ)
     raise CredhelperError(
-        f"daemons of other home folders hold all addresses in {rule.parent}", "Set CREDHELPER_SOCKET"
+        f"daemons of other home folders hold all addresses in {rule.parent}",
+        "Set CREDHELPER_SOCKET to a path in another folder",
     )
 
 
