@@ -5,7 +5,6 @@ The link holds no secret and needs no login of ours: the portal asks for its own
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Mapping
 
@@ -17,9 +16,10 @@ from credhelper.aws.choices import Choices
 from credhelper.aws.targets import unknown
 from credhelper.cli import complain, tell
 from credhelper.cli.desk import Desk
+from credhelper.cli.overrides import endpoints_of
 from credhelper.endpoints import endpoints_from_environment, is_loopback
 from credhelper.errors import EXIT_FAILURE, EXIT_OK, ConfigError, CredhelperError, UsageError
-from credhelper.model import Endpoints, Profile, Session
+from credhelper.model import Profile, Session
 from credhelper.names import command_for
 from credhelper.paths import Paths, chosen_profile
 from credhelper.settings import Settings
@@ -133,18 +133,8 @@ def _region(asked: str | None, profile: Profile, session: Session, environ: Mapp
 
 def _is_loopback(session: Session, known: Settings, desk: Desk) -> bool:
     """Whether the Identity Center in use is on this machine: a stand-in's, as in the demo."""
-    theirs, named = endpoints_from_environment(desk.environ), known.endpoints.get(session.name, Endpoints())
-    return is_loopback(theirs.portal or _recorded(session, desk).portal or named.portal or "")
-
-
-def _recorded(session: Session, desk: Desk) -> Endpoints:
-    """Where the login was that is in use; nothing is known of another client's."""
-    with contextlib.suppress(CredhelperError):
-        found = desk.cache.find(session, desk.clock.now())
-        record = None if found is None else desk.records.read(found.key)
-        if found is not None and record is not None and record.matches(found.token):
-            return record.endpoints
-    return Endpoints()
+    portal = endpoints_from_environment(desk.environ).portal or endpoints_of(session, desk, known).portal
+    return is_loopback(portal or "")
 
 
 def _open(link: str, profile: Profile, session: Session, own: str | None) -> int:

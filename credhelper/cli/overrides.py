@@ -13,6 +13,7 @@ from credhelper.endpoints import is_loopback
 from credhelper.errors import CredhelperError
 from credhelper.model import Endpoints, Session
 from credhelper.paths import Paths
+from credhelper.settings import Settings
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_SSO", "AWS_ENDPOINT_URL_SSO_OIDC", "AWS_ENDPOINT_URL")
 
@@ -26,17 +27,21 @@ def override_of(url: str, environ: Mapping[str, str]) -> str | None:
     )
 
 
+def endpoints_of(session: Session, desk: Desk, known: Settings) -> Endpoints:
+    """Where the session's token was got; without one, or where it cannot be read, where the settings say."""
+    with contextlib.suppress(CredhelperError):
+        found = desk.cache.find(session, desk.clock.now())
+        if found is not None:
+            with contextlib.closing(Centers(desk.records, lambda: known, desk.clock)) as centers:
+                return centers.endpoints(session, found.token)
+    return known.endpoints.get(session.name, Endpoints())
+
+
 def is_of_login(url: str, session: Session, paths: Paths, environ: Mapping[str, str]) -> bool:
     """Whether the session's token was got at the place of `url`, so that keys made with it are known there."""
     desk = Desk.of(paths, environ)
     with contextlib.suppress(CredhelperError):
-        found = desk.cache.find(session, desk.clock.now())
-        known = settings.load(paths)
-        if found is None:
-            theirs = known.endpoints.get(session.name, Endpoints())
-        else:
-            with contextlib.closing(Centers(desk.records, lambda: known, desk.clock)) as centers:
-                theirs = centers.endpoints(session, found.token)
+        theirs = endpoints_of(session, desk, settings.load(paths))
         return _place(url) in {_place(one) for one in (theirs.oidc, theirs.portal, theirs.sts) if one}
     return False
 

@@ -145,11 +145,16 @@ def test_the_sessions_own_browser_is_missing(terminal: Terminal, seen: Path) -> 
     assert not seen.exists()
 
 
-@pytest.mark.parametrize("known_by", ["environment", "login"])
+@pytest.mark.parametrize("known_by", ["environment", "login", "settings"])
 def test_a_stand_ins_console_is_not_opened(terminal: Terminal, seen: Path, known_by: str) -> None:
     """Somebody else's portal may have the name that a demo made up."""
     if known_by == "login":  # in another shell
         _log_in_at_the_standin(terminal)
+    elif known_by == "settings":  # and a token that cannot be read
+        terminal.seed()
+        terminal.cache.path("corp").write_text("{")
+        terminal.paths.settings.parent.mkdir(parents=True)
+        terminal.paths.settings.write_text(f'[sessions.corp]\nportal = "{terminal.standin.url}"\n')
     else:
         for name, value in terminal.standin.environment.items():
             terminal.patch.setenv(name, value)
