@@ -29,6 +29,8 @@ _COLOURS = {
 _GAP = "  "
 # Columns that a name keeps where others need the room, and that a sentence beside a row must have.
 _LEAST_NAME, _LEAST_SENTENCE = 12, 24
+# What a profile's name, which often begins as others do, keeps before whole columns are left out for it.
+_LEAST_PROFILE = 24
 # What a name keeps on the narrowest of terminals.
 _LEAST = 8
 # What goes first where there is not even room for shortened columns.
@@ -169,17 +171,24 @@ def _profile_blocks(
 ) -> list[Block]:
     """As for the sessions; one line for each profile."""
     titles = ("profile", "session", "account", "role", "credentials")
-    rows = [
-        (
-            *(signs.text(profile[field] or "-") for field in ("name", "session", "account_id", "role_name")),
-            Text(_credentials(profile, now)),
-        )
-        for profile in profiles
-    ]
-    if not rows:
+    profiles = list(profiles)
+    if not profiles:
         return []
-    widths = _widths(titles, rows)
+
+    def laid_out(*, brief: bool) -> tuple[list[Row], dict[str, int]]:
+        rows = [
+            (
+                *(signs.text(profile[field] or "-") for field in ("name", "session", "account_id", "role_name")),
+                Text(_credentials(profile, now, brief=brief)),
+            )
+            for profile in profiles
+        ]
+        return rows, _widths(titles, rows)
+
+    rows, widths = laid_out(brief=False)
     if width is not None:
+        if min(widths["profile"], _LEAST_PROFILE) + len(_GAP) + widths["credentials"] > width:
+            rows, widths = laid_out(brief=True)
         _squeeze(widths, width)
     head = _line(tuple(map(Text, titles)), widths, signs)
     full = sum(widths.values()) + len(_GAP) * (len(widths) - 1)
@@ -210,8 +219,9 @@ def _squeeze(widths: dict[str, int], width: int) -> None:
     def over() -> int:
         return sum(widths.values()) + len(_GAP) * (len(widths) - 1) - width
 
-    for name in ("role", "session", "profile"):
-        widths[name] = max(min(widths[name], _LEAST_NAME), widths[name] - max(0, over()))
+    full = dict(widths)
+    for name, least in (("role", _LEAST_NAME), ("session", _LEAST_NAME), ("profile", _LEAST_PROFILE)):
+        widths[name] = max(min(widths[name], least), widths[name] - max(0, over()))
     for name in _SHED:
         if over() > 0:
             del widths[name]
@@ -220,6 +230,10 @@ def _squeeze(widths: dict[str, int], width: int) -> None:
             widths[name] = max(min(widths[name], least), widths[name] - over())
             if name == "credentials" and over() > 0:
                 del widths[name]
+    # What a column that was left out has freed.
+    for name in ("profile", "session", "role"):
+        if name in widths:
+            widths[name] = min(full[name], widths[name] + max(0, -over()))
 
 
 def _line(row: Row, widths: Mapping[str, int], signs: _Signs) -> Text:
@@ -316,7 +330,7 @@ def _unusable(profile: Mapping[str, Any]) -> bool:
     return profile["session"] is None and bool(profile["managed"] or profile["account_id"] or profile["role_name"])
 
 
-def _credentials(profile: Mapping[str, Any], now: float) -> str:
+def _credentials(profile: Mapping[str, Any], now: float, *, brief: bool) -> str:
     if _unusable(profile):
         return "no session"
     if profile["shadowed"]:
@@ -324,7 +338,9 @@ def _credentials(profile: Mapping[str, Any], now: float) -> str:
     if not profile["managed"]:
         return "not managed"
     expiry = _moment(profile["expires_at"])
-    return "on demand" if expiry is None or expiry <= now else f"in memory, {span(expiry, now)}"
+    if expiry is None or expiry <= now:
+        return "on demand"
+    return span(expiry, now) if brief else f"in memory, {span(expiry, now)}"
 
 
 def _moment(date: str | None) -> float | None:

@@ -433,6 +433,22 @@ def test_every_row_of_a_profile_is_one_line_that_fits(width: int, encoding: str)
         assert "AWSAdministratorAccess" in shown(document(), width)
 
 
+@pytest.mark.parametrize(("width", "least"), [(80, 23), (60, 26), (40, 26), (30, 16)])
+def test_names_that_begin_alike_are_told_apart_on_a_narrow_terminal(width: int, least: int) -> None:
+    """No column stays empty beside a name that is cut, and the time gives way before the name does."""
+    made = document()
+    names = [f"account-{number:04}.AWSAdministratorAccess" for number in range(4)]
+    made["profiles"] = [{**made["profiles"][0], "name": name} for name in names]
+    lines = shown(made, width).splitlines()
+    rows = [line for line in lines if line.startswith("account-")]
+    for row, name in zip(rows, names, strict=True):
+        assert row.startswith(name[:least])
+        assert row.endswith("in memory, 30 min" if width > 40 else " 30 min")
+    titles = next(line for line in lines if line.startswith("profile"))
+    assert max(map(len, [titles, *rows])) == width
+    assert len(set(rows)) == len(rows)
+
+
 def test_a_path_is_not_broken_inside() -> None:
     """Where there is no room beside a row the sentence stands below it."""
     path = "/home/someone/.aws/sso/cache/0123456789abcdef0123456789abcdef01234567.json"
