@@ -12,7 +12,7 @@ import pytest
 from credhelper.cli.identity import Identity, identity_of
 from credhelper.standin import DEFAULT_REGION, DEFAULT_START_URL, Fault
 from tests.aws.test_readable import OBSTACLES
-from tests.cli.terminal import Terminal, role_credentials
+from tests.cli.terminal import KEYS, Terminal, role_credentials
 
 ARN = "arn:aws:sts::100000000001:assumed-role/AWSReservedSSO_AWSReadOnlyAccess_"
 
@@ -55,6 +55,28 @@ def test_not_logged_in(terminal: Terminal) -> None:
     assert result.code == 3
     assert result.out == ""
     assert "Run `credhelper login dev`" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["whoami", "dev"], 3, "not logged in for dev"),
+        (["whoami", "keys"], 1, "does not accept the keys of keys"),
+        (["whoami", "dv"], 2, "there is no profile 'dv'"),
+        (["status", "--watch"], 2, "--json"),
+        (["profiles"], 1, "config"),
+        (["status"], 1, "config"),
+    ],
+)
+def test_a_failure_prints_no_document(terminal: Terminal, arguments: list[str], code: int, words: str) -> None:
+    """So do all commands with --json: the exit code tells the kind of failure."""
+    terminal.add(KEYS)
+    if code == 1 and arguments[0] != "whoami":
+        terminal.config.unlink()
+        terminal.config.mkdir()
+    result = terminal.call(*arguments, "--json")
+    assert (result.code, result.out) == (code, "")
+    assert words in result.err
 
 
 LEGACY = f"""
