@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import sys
+import textwrap
 import time
 
 
@@ -22,6 +23,30 @@ def printable(text: str) -> str:
 def paragraph(text: str, indent: str = "") -> str:
     """`text` made `printable` line by line; those after the first are indented, so as to pass for nothing else."""
     return f"\n{indent}".join(printable(line) for line in text.split("\n"))
+
+
+def flowed(text: str, *whole: str) -> str:
+    """`text`, which is harmless, for stdout: broken between words where that is a terminal.
+
+    A word that does not fit, such as an address, stays whole, and so does each of `whole`: commands to be copied.
+    """
+    columns = size()[0] if sys.stdout.isatty() else 0
+    if not columns:
+        return text
+    for command in whole:
+        text = text.replace(command, command.replace(" ", "\N{NO-BREAK SPACE}"))
+    lines = textwrap.wrap(text, columns, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def size() -> tuple[int, int]:
+    """Columns and rows of the terminal that stdout is; 80 and 24 where it is none, or does not know."""
+    # Not shutil's: it believes $COLUMNS, which is often another window's.
+    try:
+        found = os.get_terminal_size(sys.stdout.fileno())
+    except (OSError, ValueError):
+        return 80, 24
+    return found.columns or 80, found.lines or 24  # a serial line knows neither
 
 
 def local_time(moment: float, now: float) -> str:

@@ -30,7 +30,7 @@ from credhelper.errors import CredhelperError, LoginNeeded, TokenUnreadable, Ups
 from credhelper.model import Endpoints, Session
 from credhelper.names import command_for, login_command
 from credhelper.paths import Paths, chosen_profile
-from credhelper.terminal import duration, local_time, printable
+from credhelper.terminal import duration, flowed, local_time, printable
 
 # Other logins to the same session that we wait for before we give up on them.
 _JOINS = 3
@@ -63,10 +63,12 @@ def command(name: str | None, *, device: bool, no_browser: bool, force: bool) ->
 def tell_if_left_out(profile: str, session: Session, paths: Paths, environ: Mapping[str, str]) -> None:
     """After a login to the session: say where the AWS programs do not find it for this profile."""
     if not session.legacy and is_left_out(profile, paths, environ):
-        click.echo(
+        enable = printable(command_for("enable", profile))
+        text = (
             f"The AWS CLI does not find this login for the profile {printable(profile)}, which names no sso_session; "
-            f"enable it so that it uses this login: {printable(command_for('enable', profile))}"
+            f"enable it so that it uses this login: {enable}"
         )
+        click.echo(flowed(text, enable))
 
 
 class _Lease(enum.Enum):
@@ -123,7 +125,7 @@ class Login:
 
     def _has_joined(self) -> bool:
         """Whether the other login, which has ended, was for us too. Raises LoginNeeded where nobody can be asked."""
-        click.echo(f"Another login to {self._shown} has ended.")
+        click.echo(flowed(f"Another login to {self._shown} has ended."))
         if self._is_logged_in():
             return True
         if not sys.stdin.isatty():
@@ -140,7 +142,7 @@ class Login:
     def _say_waiting(self) -> None:
         if not self._told:
             self._told = True
-            click.echo(f"Another login to {self._shown} is under way; waiting for it to end.")
+            click.echo(flowed(f"Another login to {self._shown} is under way; waiting for it to end."))
 
     def _log_in(self, *, device: bool, no_browser: bool) -> None:
         center = self._center()
@@ -151,7 +153,7 @@ class Login:
             browser.check_start_url(
                 self._session.start_url, self._session.name, loopback=is_loopback(center.authorize_endpoint())
             )
-            click.echo(f"Logging in to {self._shown} ({printable(self._session.start_url)}) {choice.how}.")
+            click.echo(flowed(f"Logging in to {self._shown} ({printable(self._session.start_url)}) {choice.how}."))
             with person(open_browser=choice.open_browser, read_stdin=no_browser, environ=environ, own=own) as someone:
                 token = log_in(
                     self._session,
@@ -174,7 +176,7 @@ class Login:
         until = local_time(token.expires_at, now)
         ending = "and renews itself" if token.refreshable(now) else "and cannot be renewed"
         done = f"Logged in to {self._shown} until {until}, {ending}."
-        click.echo(styled(done, None if self._desk.environ.get("NO_COLOR") else "green"))
+        click.echo(styled(flowed(done), None if self._desk.environ.get("NO_COLOR") else "green"))
 
     def _is_logged_in(self) -> bool:
         """Whether nothing needs to be done, after a silent renewal where that helps; says so."""
@@ -195,7 +197,7 @@ class Login:
         ending = "renews itself" if renewable(found, now) else "cannot be renewed; --force logs in anew"
         if cap_at is not None and renewable(found, now):
             ending += f" until {local_time(cap_at, now)}"
-        click.echo(f"Already logged in to {self._shown} until {until} ({left} left; {ending}).")
+        click.echo(flowed(f"Already logged in to {self._shown} until {until} ({left} left; {ending})."))
         return True
 
     def _cap_at(self, found: Found | None) -> float | None:

@@ -21,7 +21,7 @@ from credhelper.aws.login.ui import NoBrowser
 from credhelper.cli.qr import drawing
 from credhelper.endpoints import is_loopback
 from credhelper.errors import CredhelperError
-from credhelper.terminal import printable
+from credhelper.terminal import flowed, printable, size
 
 _MAX_PASTE = 64 * 1024
 # Seconds between two looks at input that is not ours.
@@ -67,7 +67,7 @@ class Person:
 
     def say(self, message: str) -> None:
         self._clear_line()
-        click.echo(message)
+        click.echo(flowed(message))
 
     def show_page(self, url: str) -> None:
         if self._open_browser:
@@ -87,7 +87,7 @@ class Person:
 
     def show_code(self, code: str, page: str, complete: str) -> None:
         opened = self._open_browser and self._opened(complete)
-        columns, rows = _size()
+        columns, rows = size()
         # The code and the line that counts the time stand below it; all must be on the screen at once.
         lines = drawing(complete, columns, rows - 2, sys.stdout.encoding or "ascii") if self._live else None
         scan = ", or scan the drawing with a phone," if lines else ""
@@ -108,11 +108,10 @@ class Person:
         if not self._live:
             if not self._told:
                 self._told = True
-                click.echo(f"Waiting for {what}, for {minutes}:{seconds:02} at most.")
+                click.echo(flowed(f"Waiting for {what}, for {minutes}:{seconds:02} at most."))
             return
-        pasted = f" ({len(self._pasted)} characters pasted; press Enter)" if self._pasted else ""
         # A line that wraps could not be taken back.
-        line = f"Waiting for {what}, {minutes}:{seconds:02} left{pasted}"[: _size()[0] - 1]
+        line = _line_of(what, f"{minutes}:{seconds:02} left", len(self._pasted), size()[0] - 1)
         click.echo(f"\r\x1b[K{line}", nl=False)
         self._line_shown = True
 
@@ -221,18 +220,18 @@ def _orderly_end() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
+def _line_of(what: str, left: str, pasted: int, room: int) -> str:
+    """What is shown while a login waits, in at most `room` columns. The time, which changes, is given up last."""
+    if pasted:
+        long = f"({pasted} characters pasted; press Enter)"
+        lines = [f"Waiting for {what}, {left} {long}", f"{left} {long}", f"{left}, {pasted} pasted: press Enter"]
+    else:
+        lines = [f"Waiting for {what}, {left}", f"Waiting, {left}"]
+    return next((line for line in lines if len(line) <= room), left[: max(room, 0)])
+
+
 def _called_off() -> CredhelperError:
     return CredhelperError("the login was called off by Ctrl-D", AGAIN)
-
-
-def _size() -> tuple[int, int]:
-    """Columns and rows of the terminal."""
-    # Not shutil's: it believes $COLUMNS, which is often another window's.
-    try:
-        size = os.get_terminal_size(sys.stdout.fileno())
-    except OSError:
-        return 80, 24
-    return size.columns or 80, size.lines or 24  # a serial line knows neither
 
 
 def _input_of(stream: IO[str] | None, *, read_stdin: bool) -> int | None:

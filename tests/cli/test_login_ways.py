@@ -138,7 +138,7 @@ def test_over_ssh_with_device_codes_blocked_the_address_is_pasted(
     monkeypatch.delenv("BROWSER")
     monkeypatch.setenv("SSH_CONNECTION", "203.0.113.1 50000 203.0.113.2 22")
     terminal.standin.fault("StartDeviceAuthorization", Fault.error("AccessDeniedException", status=400))
-    with spawn("login") as child:
+    with spawn("login", columns=200) as child:
         child.expect("with a device code, because this is an SSH session, from which no browser can be opened")
         child.expect("AWS takes no device code here, so the login goes on in a browser")
         child.expect(r"  (http://\S+)\r\n")
@@ -151,3 +151,41 @@ def test_over_ssh_with_device_codes_blocked_the_address_is_pasted(
         child.expect(pexpect.EOF)
     assert child.exitstatus == 0
     assert terminal.cache.read("corp") is not None
+
+
+def _plain(text: object) -> str:
+    return re.sub(r"\r?\x1b\[[0-9;]*[mK]", "", str(text))
+
+
+@pytest.mark.usefixtures("daemon")
+@pytest.mark.parametrize("columns", [100, 80, 40, 15])
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("--no-browser", "it ends at a page of 127.0.0.1 that it cannot show: paste the address of that page here."),
+        ("--device", "Open this address on any device and check that it shows the code below:"),
+    ],
+)
+def test_texts_are_broken_between_words_and_the_time_left_is_kept(
+    terminal: Terminal, option: str, sentence: str, columns: int
+) -> None:
+    with spawn("login", option, columns=columns, rows=15, BROWSER="", SSH_CONNECTION="1 2 3 4") as child:
+        child.expect(r"\r\x1b\[K([^\r\x1b]*)(?=\r)")
+        assert isinstance(child.match, re.Match)
+        said, waiting = _plain(child.before), child.match[1]
+        if option == "--no-browser":
+            found = re.search(r"^  (http://\S+)\r$", said, re.MULTILINE)
+            assert found is not None
+            child.send(redirect_address(found[1]) + "\n")
+            child.expect(pexpect.EOF)
+            said += _plain(child.before).rpartition("left")[2]
+            sentence = f"{sentence} Logged in to corp until"
+        else:
+            child.sendintr()
+            child.expect(pexpect.EOF)
+    assert sentence in " ".join(said.split())
+    for line in said.splitlines():
+        assert len(line) <= columns or " " not in line.strip(), said
+    assert re.search(r"\d:\d\d left$", waiting)
+    assert len(waiting) < columns
+    assert waiting.startswith("Waiting for your login" if columns > 40 else "Waiting, " if columns == 40 else "9:")
