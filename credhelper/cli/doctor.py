@@ -85,7 +85,8 @@ def _mend(themes: Sequence[Theme], *, yes: bool) -> list[tuple[Finding, str]]:
     done: set[object] = set()
     for finding in _findings(themes):
         mend = finding.mend
-        key = mend.verb or mend.command
+        # Two mends may share a command and not be the same: `enable` would do all that each of them does a part of.
+        key = mend.verb or (finding.check, mend.command)
         if not mend.can_be_done or key in done:
             continue
         asks = bool(mend.verb) and mend.verb[0] in _ASKING

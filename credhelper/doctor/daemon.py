@@ -30,7 +30,7 @@ def running(scene: Scene) -> Iterator[Remark]:
             f"the folder of the daemon's socket is not this user's alone: {folder}",
             "Somebody else could lock it or listen there, so nobody connects",
             Mend(f"chmod 700 {scene.word(folder)}", action=lambda: _close(folder))
-            if folder.stat().st_uid == os.geteuid() and not folder.is_symlink()
+            if _is_own_folder(folder)
             else Mend(words="Set CREDHELPER_SOCKET to a path in another folder"),
         )
     elif scene.daemon_problem is not None:
@@ -129,6 +129,15 @@ def _loose_folder(scene: Scene) -> Path | None:
         except client.Absent:
             continue
     return None
+
+
+def _is_own_folder(folder: Path) -> bool:
+    """Whether its mode can be put right; not where a link, perhaps one to nothing, or a file is in its place."""
+    try:
+        status = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
 
 def _close(folder: Path) -> str:

@@ -91,6 +91,19 @@ def test_a_config_that_the_daemon_does_not_know(clinic: Clinic, daemon: Agent) -
     assert "work" in {session["name"] for session in daemon.status()["sessions"]}
 
 
+def test_what_one_command_would_mend_is_mended_each(clinic: Clinic) -> None:
+    """A helper that is gone and a config that is not known have one command for a person, and a fix of its own each."""
+    other = clinic.paths.home / "other-config"
+    clinic.machine.config.rename(other)
+    clinic.patch.setenv("AWS_CONFIG_FILE", str(other))
+    clinic.paths.helper.unlink()
+    first, second = clinic.look("Installation", THEME)
+    assert (first.check, second.check) == ("helper-missing", "config-unknown")
+    assert first.mend.command == second.mend.command == "credhelper enable dev"
+    clinic.run("doctor", "--fix", "--yes")
+    assert clinic.look("Installation", THEME) == []
+
+
 def test_a_relative_name(clinic: Clinic) -> None:
     clinic.patch.chdir(clinic.paths.aws)
     clinic.patch.setenv("AWS_CONFIG_FILE", "config")

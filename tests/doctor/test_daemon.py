@@ -113,8 +113,9 @@ def test_a_folder_that_others_could_enter(clinic: Clinic, daemon: Agent, runtime
     assert daemon.running()
 
 
-def test_a_link_in_the_folders_place(clinic: Clinic, runtime_folder: Path, tmp_path: Path) -> None:
-    (runtime_folder / "credhelper").symlink_to(tmp_path)
+@pytest.mark.parametrize("leads_to", ["", "nothing", "credhelper"])
+def test_a_link_in_the_folders_place(clinic: Clinic, runtime_folder: Path, tmp_path: Path, leads_to: str) -> None:
+    (runtime_folder / "credhelper").symlink_to(runtime_folder / leads_to if leads_to else tmp_path)
     finding = clinic.one(THEME)
     assert finding.check == "daemon-folder"
     assert not finding.mend.can_be_done
