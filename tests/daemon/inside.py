@@ -40,7 +40,11 @@ class Inside:
         """As SIGTERM does; returns when it has ended."""
         if self._running is not None:
             self.app._stop_soon()
-            await asyncio.wait_for(self._running, 10)
+            done, _ = await asyncio.wait({self._running}, timeout=30)
+            # No CancelledError may leave a fixture: pytest would not undo the others, and the next tests had this home.
+            assert done, "the daemon does not end"
+            assert not self._running.cancelled(), "the daemon was cancelled"
+            self._running.result()
 
     @property
     def ended(self) -> bool:
