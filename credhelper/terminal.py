@@ -30,9 +30,9 @@ def flowed(text: str, *whole: str) -> str:
 
     A word that does not fit, such as an address, stays whole, and so does each of `whole`: commands to be copied.
     """
-    columns = size()[0] if sys.stdout.isatty() else 0
-    if not columns:
+    if sys.stdout is None or not sys.stdout.isatty():  # None where the caller closed it
         return text
+    columns = size()[0]
     for command in whole:
         text = text.replace(command, command.replace(" ", "\N{NO-BREAK SPACE}"))
     lines = textwrap.wrap(text, columns, break_long_words=False, break_on_hyphens=False)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
+import struct
+import sys
+import termios
 import time
+from collections.abc import Iterator
+from typing import TextIO
 
 import pytest
 
-from credhelper.terminal import duration, local_time, printable
+from credhelper.terminal import duration, flowed, local_time, printable
 
 
 @pytest.mark.parametrize(
@@ -46,3 +54,31 @@ def test_local_time() -> None:
     noon = time.mktime((2026, 5, 4, 12, 0, 0, 0, 0, -1))
     assert local_time(noon, noon) == "12:00"
     assert local_time(noon + 86400, noon) == time.strftime("%a %d %b %H:%M", time.localtime(noon + 86400))
+
+
+@pytest.fixture
+def narrow() -> Iterator[TextIO]:
+    """A terminal of 30 columns."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 30, 0, 0))
+    with os.fdopen(ours, "rb", buffering=0), os.fdopen(theirs, "w") as stream:
+        yield stream
+
+
+def test_text_is_broken_between_words_and_what_is_to_be_copied_is_not(
+    narrow: TextIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", narrow)
+    monkeypatch.setenv("COLUMNS", "200")  # another window's
+    address = "https://d-1234567890.awsapps.com/start"
+    command = "credhelper enable 'a long name of a profile'"
+    lines = flowed(f"Logging in at {address} for one, so: {command}", command).split("\n")
+    assert lines == ["Logging in at", address, "for one, so:", command]
+    assert flowed("") == ""
+
+
+def test_text_for_a_file_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "words " * 100
+    assert flowed(text) == text
+    monkeypatch.setattr(sys, "stdout", None)  # closed by the caller
+    assert flowed(text) == text
