@@ -82,7 +82,7 @@ def _headers_among(lines: list[str]) -> list[str]:
         level = indent
         close = bracket(stripped)[0] if stripped[0] == "[" else 0
         delimiter = _DELIMITER.search(stripped)
-        if stripped[0] == "[" and not (close <= 1 and section and delimiter):
+        if stripped[0] == "[" and not (stripped.rfind("]") <= 1 and section and delimiter):
             section, value = close > 1, False
             if section:
                 found.append(stripped[1:close])
