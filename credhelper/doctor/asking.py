@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -20,6 +21,10 @@ _TIMEOUT = 3.0
 _ALL_WITHIN = 7.0
 # What nobody has: it is asked with, to be refused.
 _NOBODY = "nobody"
+# What may stand in the name of a host; botocore asks for no other region.
+_REGION = re.compile(r"(?![0-9]+\Z)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)")
+# The partitions whose services are at other names, by how their regions begin.
+_SUFFIXES = {"cn": "amazonaws.com.cn", "eusc": "amazonaws.eu"}
 _NOT_THEIRS = {UpstreamError.OFFLINE, UpstreamError.PORTAL, UpstreamError.GARBAGE}
 
 
@@ -49,8 +54,8 @@ class Question:
         if named:
             return host(named)
         name = "oidc" if self.service == "sso-oidc" else "portal.sso"
-        suffix = "amazonaws.com.cn" if self.session.region.startswith("cn-") else "amazonaws.com"
-        return f"{name}.{self.session.region}.{suffix}"
+        partition = self.session.region.partition("-")[0]
+        return f"{name}.{self.session.region}.{_SUFFIXES.get(partition, 'amazonaws.com')}"
 
     @property
     def code(self) -> str | None:
@@ -93,9 +98,14 @@ def ask(scene: Scene, other: Network | None = None) -> tuple[list[Question], lis
     return ways[0][1], ways[1][1] if other is not None else []
 
 
+def can_be_asked(session: Session) -> bool:
+    """Whether its region may be one; else there is nobody to ask, by whichever way."""
+    return _REGION.fullmatch(session.region) is not None
+
+
 def _questions(scene: Scene, *, as_nobody: bool) -> list[Question]:
     found: dict[tuple[str, str, str | None], Question] = {}
-    for session in scene.sessions:
+    for session in filter(can_be_asked, scene.sessions):
         token = _token(scene, session)
         endpoints = scene.centers.endpoints(session, token) if token else _for_login(scene, session)
         asked = [

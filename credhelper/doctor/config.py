@@ -11,6 +11,7 @@ from credhelper.agent import Agent
 from credhelper.aws.browser import check_start_url
 from credhelper.aws.config.complaints import complaints, unparsable, without_session
 from credhelper.aws.regions import every_region
+from credhelper.doctor.asking import can_be_asked
 from credhelper.doctor.environment import export, unset
 from credhelper.doctor.installation import listed
 from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
@@ -114,13 +115,19 @@ def sessions(scene: Scene) -> Iterator[Remark]:
     regions = every_region() if scene.sessions else frozenset()
     for session in scene.sessions:
         if session.region not in regions:
-            near = nearest(session.region, regions)
+            near, sound = nearest(session.region, regions), can_be_asked(session)
             yield Finding(
                 "session-region",
-                f"session {session.name}: there is no region {session.region}, as far as is known",
-                f"It may be meant for {near[0]}" if near else "AWS may have it by now; else no login is possible",
+                f"session {session.name}: there is no region {session.region}, as far as is known"
+                if sound
+                else f"session {session.name}: sso_region is no name of a region: {session.region}",
+                f"It may be meant for {near[0]}"
+                if near
+                else "AWS may have it by now; else no login is possible"
+                if sound
+                else "No program can log in there, or renew its token",
                 Mend(scene.edit(scene.config_path), "Correct sso_region"),
-                "hint",
+                "hint" if sound else "problem",
             )
     for name, values in scene.config.sessions.items():
         for key in values:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import ssl
 import sys
 import time
@@ -186,7 +187,8 @@ def _unreached(scene: Scene, failed: Sequence[Question], *, everything: bool) ->
 
 def _try_command(question: Question) -> str:
     url = question.endpoints.oidc if question.service == "sso-oidc" else question.endpoints.portal
-    return f"curl -sS -o /dev/null {'http' if url and url.startswith('http:') else 'https'}://{question.host}"
+    scheme = "http" if url and url.startswith("http:") else "https"
+    return f"curl -sS -o /dev/null {shlex.quote(f'{scheme}://{question.host}')}"
 
 
 def _kind(question: Question) -> str:

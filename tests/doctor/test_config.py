@@ -52,6 +52,16 @@ def test_a_region_that_is_misspelled(clinic: Clinic) -> None:
         assert clinic.look(THEME) == []
 
 
+@pytest.mark.parametrize("region", ["eu west 1", "eu-west-1.example.com/", "x; true", "e" * 64, "-eu", "eu-west-1."])
+def test_a_region_that_can_be_none(clinic: Clinic, region: str) -> None:
+    path = clinic.machine.config
+    path.write_text(path.read_text().replace("sso_region = eu-west-1", f"sso_region = {region}"))
+    finding = clinic.one(THEME, "Network")  # not that AWS cannot be reached: nobody is asked
+    assert (finding.check, finding.kind) == ("session-region", "problem")
+    assert finding.text == f"session corp: sso_region is no name of a region: {region}"
+    assert clinic.machine.standin.calls() == []
+
+
 def test_no_config(clinic: Clinic) -> None:
     clinic.machine.config.unlink()
     finding = clinic.one(THEME)

@@ -14,8 +14,8 @@ import pytest
 
 from credhelper import settings
 from credhelper.agent import Agent
-from credhelper.doctor import asking
-from credhelper.model import Session
+from credhelper.doctor import asking, network
+from credhelper.model import Endpoints, Session
 from credhelper.standin import Fault
 from tests import tls
 from tests.doctor.clinic import Clinic
@@ -70,6 +70,21 @@ def test_without_a_network_there_is_one_finding(clinic: Clinic) -> None:
     finding = clinic.one(THEME)
     assert (finding.check, finding.kind, finding.text) == ("offline", "problem", "AWS cannot be reached")
     assert finding.cause.startswith("127.0.0.1:9, 127.0.0.1:7, 127.0.0.1:8: no connection.")
+
+
+@pytest.mark.parametrize(
+    ("region", "url", "command"),
+    [
+        ("eu-west-1", None, "https://portal.sso.eu-west-1.amazonaws.com"),
+        ("cn-north-1", None, "https://portal.sso.cn-north-1.amazonaws.com.cn"),
+        ("eusc-de-east-1", None, "https://portal.sso.eusc-de-east-1.amazonaws.eu"),
+        ("eu-west-1", "http://127.0.0.1:9/", "http://127.0.0.1:9"),
+        ("eu-west-1", "https://a;true", "'https://a;true'"),
+    ],
+)
+def test_what_a_person_may_try(region: str, url: str | None, command: str) -> None:
+    question = asking.Question(Session("corp", "https://d-1.awsapps.com/start", region), "sso", Endpoints(portal=url))
+    assert network._try_command(question) == f"curl -sS -o /dev/null {command}"
 
 
 def test_one_service_that_cannot_be_reached(clinic: Clinic) -> None:
@@ -278,8 +293,8 @@ def test_ca_bundles(clinic: Clinic, tmp_path: Path, content: str | None, said: s
 
 def test_a_token_that_aws_does_not_accept(clinic: Clinic) -> None:
     clinic.machine.standin.revoke_sessions()
-    network, logins = clinic.themes(THEME, "Logins")
-    assert network.findings == []
+    asked, logins = clinic.themes(THEME, "Logins")
+    assert asked.findings == []
     (finding,) = logins.findings
     assert (finding.check, finding.mend.command) == ("token-refused", "credhelper login --force corp")
     assert logins.wells == []  # nothing says that all is well with it
@@ -327,7 +342,10 @@ def test_many_sessions_are_asked_side_by_side(clinic: Clinic) -> None:
     clinic.paths.settings.write_text(clinic.paths.settings.read_text() + text)
     for session in sessions:
         clinic.machine.log_in(session)
-    with standin.fault("ListAccounts", Fault.slow(1.0)):  # one after the other they would take longer than there is
+    # On a busy machine too each has its time; one after the other they would take longer than there is for all.
+    clinic.patch.setattr(asking, "_TIMEOUT", 30.0)
+    clinic.patch.setattr(asking, "_ALL_WITHIN", 30.0)
+    with standin.fault("ListAccounts", Fault.slow(1.0)):
         assert clinic.look(THEME) == []
     assert len(standin.calls("ListAccounts")) == 41
     assert len(standin.calls("CreateToken")) == 1
