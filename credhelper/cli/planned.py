@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
 from credhelper.aws.config.apply import Plan, diff, shared_with, write
+from credhelper.aws.config.edit import Edit
 from credhelper.cli import show_diff
 from credhelper.errors import EXIT_FAILURE, EXIT_OK, CredhelperError
 from credhelper.paths import Paths
@@ -15,8 +16,8 @@ from credhelper.terminal import counted, is_terminal, printable
 _VERBS = {"is": "are", "has": "have", "does": "do"}
 # A longer diff is shown in part where a person is to answer below it.
 _MOST_LINES = 200
-# More profiles that are refused for one reason are counted.
-_MOST_REFUSED = 5
+# More profiles of which the same is said are counted.
+_MOST_NAMED = 5
 _DONE = {"Enable": "enabled", "Disable": "disabled", "Write": "written", "Remove": "removed"}
 
 
@@ -75,29 +76,46 @@ def _confirmed(paths: Paths, plan: Plan, verb: str) -> bool:
 
 def _what(plan: Plan, verb: str) -> str:
     """What is to be done, as the beginning of a sentence."""
-    parts = [f"{verb} {_profiles(plan.edit.changed)}"] if plan.edit.changed else []
+    revised = {name for name, _ in plan.edit.revised}
+    new = [name for name in plan.edit.changed if name not in revised]
+    parts = [f"{verb} {_profiles(new)}"] if new else []
+    if revised:
+        parts.append(f"{'change' if parts else 'Change'} {counted(len(revised), 'profile')}")
     if plan.edit.removed:
         parts.append(f"{'remove' if parts else 'Remove'} {_profiles(plan.edit.removed)}")
-    return " and ".join(parts)
+    return ", ".join([*parts[:-2], " and ".join(parts[-2:])])
 
 
 def _report(plan: Plan, verb: str, *, dry_run: bool) -> None:
     edit = plan.edit
-    for reason, names in _by_reason(edit.refused).items():
-        if len(names) > _MOST_REFUSED:
-            click.echo(f"Refused: {_profiles(names)}: {printable(reason)}")
-        else:
-            for name in names:
-                click.echo(f"Refused: {printable(name)}: {printable(reason)}")
+    for line in _said("Refused", edit.refused):
+        click.echo(line)
     for warning in edit.warnings:
         click.echo(f"Mind: {printable(warning)}")
     _report_unchanged(plan)
-    for names, done in ((edit.changed, _DONE[verb]), (edit.removed, "removed")):
+    for line in revisions(edit):
+        click.echo(line)
+    revised = [name for name, _ in edit.revised]
+    others = set(revised)
+    new = [name for name in edit.changed if name not in others]
+    for names, done in ((new, _DONE[verb]), (revised, "changed"), (edit.removed, "removed")):
         if names:
             text = f"{_profiles(names)} {'would be ' if dry_run else ''}{done}"
             listed = ", ".join(printable(name) for name in names[:20])
             more = len(names) - 20
             click.echo(f"{text}: {listed}{f' and {more} more' if more > 0 else ''}.")
+
+
+def revisions(edit: Edit) -> Iterator[str]:
+    """What becomes different in profiles of ours that were there, a line each."""
+    return _said("Changed", edit.revised)
+
+
+def _said(what: str, said: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Lines on profiles and what is said of them, harmless; many of which the same is said are counted."""
+    for text, names in _by_reason(said).items():
+        for who in [_profiles(names)] if len(names) > _MOST_NAMED else names:
+            yield printable(f"{what}: {who}: {text}")
 
 
 def _report_unchanged(plan: Plan) -> None:

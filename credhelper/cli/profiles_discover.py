@@ -65,6 +65,7 @@ def command(
     from credhelper.aws.proposal import propose  # noqa: PLC0415
     from credhelper.aws.targets import resolve_session  # noqa: PLC0415
     from credhelper.cli.desk import Desk  # noqa: PLC0415
+    from credhelper.cli.setup.center import check_region  # noqa: PLC0415
     from credhelper.cli.walking import walk  # noqa: PLC0415
     from credhelper.profile_names import Template  # noqa: PLC0415
 
@@ -83,6 +84,8 @@ def command(
     )
     # What is wrong with the flags or the config is said before the long walk.
     Template.parse(style.template)
+    if region:
+        check_region(region)
     said = wrong_defaults(style.region, style.output)
     if said:
         raise UsageError(said, "Write them as in eu-west-1 and json")

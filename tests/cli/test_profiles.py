@@ -16,6 +16,8 @@ from credhelper.aws.config import parse_config
 from credhelper.aws.config.authoring import marked_profiles, written_profiles
 from credhelper.aws.profile_styles import remembered_style
 from credhelper.cli import planned, profiles
+from credhelper.cli.desk import Desk
+from credhelper.cli.discovery import discover
 from credhelper.errors import ConfigError, CredhelperError, LoginNeeded, UsageError
 from credhelper.paths import Paths
 from credhelper.resources import known_configs
@@ -218,9 +220,9 @@ class TestDiscover:
             run("discover", "--template", "{acount_name}", "--yes")
         assert not machine.standin.calls("ListAccounts")
 
-    @pytest.mark.parametrize("flags", [("--region", "eu west"), ("--output", "{json}")])
+    @pytest.mark.parametrize("flags", [("--region", "eu west"), ("--region", "eu-wst-1"), ("--output", "{json}")])
     def test_wrong_defaults_are_said_before_anybody_is_asked(self, machine: Machine, flags: tuple[str, str]) -> None:
-        with pytest.raises(UsageError, match=f"'{flags[1]}' is no"):
+        with pytest.raises(UsageError, match=f"'{flags[1]}'"):
             run("discover", *flags, "--yes")
         assert not machine.standin.calls("ListAccounts")
 
@@ -329,10 +331,45 @@ class TestAdd:
     def test_again_with_another_account(self, machine: Machine) -> None:
         run("add", "x", "--session", "corp", *self.FLAGS)
         code, output = run("add", "x", "--session", "corp", "--account-id", "1" * 12, "--role", "R", "--yes")
-        assert (code, "1 profile written: x." in output) == (0, True)
+        assert code == 0
+        assert f"Changed: x: account 100000000002 → {'1' * 12}, role ReadOnly → R\n1 profile changed: x." in output
         assert marked_profiles(machine.config.read_bytes())["x"].account_id == "1" * 12
         code, output = run("add", "x", "--session", "corp", "--account-id", "1" * 12, "--role", "R", "--yes")
         assert (code, "Nothing to change." in output) == (0, True)
+
+    def test_again_keeps_what_is_not_said(self, machine: Machine) -> None:
+        more = ("--region", "eu-central-1", "--output", "yaml")
+        run("add", "x", "--session", "corp", *self.FLAGS, *more)
+        before = machine.config.read_bytes()
+        assert "Nothing to change." in run("add", "x", "--session", "corp", *self.FLAGS)[1]
+        assert machine.config.read_bytes() == before
+        output = run("add", "x", "--session", "corp", *self.FLAGS, "--region", "", "--output", "")[1]
+        assert "Changed: x: region eu-central-1 → none, output yaml → none\n" in output
+        assert "region" not in parse_config(machine.config.read_bytes()).profiles["x"]
+
+    def test_an_account_as_the_console_writes_it(self, machine: Machine) -> None:
+        run("add", "x", "--session", "corp", "--account-id", "1000-0000-0002", "--role", "R", "--yes")
+        assert written_profiles(machine.config.read_bytes())["x"].account_id == "100000000002"
+
+    @pytest.mark.usefixtures("daemon")
+    @pytest.mark.parametrize(
+        ("account", "role", "said"),
+        [
+            ("100000000001", "Admn", "you had no role Admn in 100000000001; did you mean Admin?"),
+            ("100000000002", "Xyz", "you had no role Xyz in 100000000002; there were ReadOnly"),
+            ("999999999999", "Admin", "999999999999 was not among them"),
+            ("100000000001", "Admin", None),
+        ],
+    )
+    def test_what_was_not_listed_is_said(self, machine: Machine, account: str, role: str, said: str | None) -> None:
+        discover(Desk.of(machine.paths, os.environ), machine.session, lambda _: None)
+        code, output = run("add", "x", "--session", "corp", "--account-id", account, "--role", role, "--yes")
+        assert code == 0
+        if said is None:
+            assert "when your accounts were listed" not in output
+        else:
+            assert f"Mind: when your accounts were listed, {said}." in output
+        assert "x" in written(machine)
 
     def test_a_name_that_is_taken_by_hand(self, machine: Machine) -> None:
         before = machine.config.read_bytes()
@@ -368,14 +405,17 @@ class TestAdd:
         [
             (("--account-id", "12", "--role", "R"), "'12' is no account id"),
             (("--account-id", "1" * 12, "--role", "R\nregion = x"), r"is no role name"),
-            (("--account-id", "1" * 12, "--role", "R", "--region", "a b"), "'a b' is no region"),
+            (("--account-id", "1" * 12, "--role", "R", "--region", "a b"), "there is no region 'a b'"),
+            (("--account-id", "1" * 12, "--role", "R", "--region", "eu-wst-1"), "there is no region 'eu-wst-1'"),
+            (("--account-id", "1" * 12, "--role", "R", "--output", "pdf"), "'pdf' is no output format"),
             (("--account-id", "1" * 12, "--role", "R", "--output", "x;y"), "'x;y' is no output format"),
         ],
     )
     def test_what_no_config_should_hold(self, machine: Machine, flags: tuple[str, ...], said: str) -> None:
         before = machine.config.read_bytes()
-        code, output = run("add", "x", "--session", "corp", *flags, "--yes")
-        assert (code, said in output) == (1, True), output
+        with pytest.raises(UsageError, match=said) as caught:
+            run("add", "x", "--session", "corp", *flags, "--yes")
+        assert caught.value.remedy
         assert machine.config.read_bytes() == before
 
 

@@ -135,6 +135,7 @@ def joined(first: Edit, second: Edit) -> Edit:
     return Edit(
         second.data,
         changed=[*first.changed, *second.changed],
+        revised=[*first.revised, *second.revised],
         removed=[name for name in first.removed if name not in second.changed],
         unchanged=[*first.unchanged, *second.unchanged],
         refused=[*first.refused, *second.refused],

@@ -32,7 +32,8 @@ from credhelper.profile_names import folded, trouble, unread_by
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _ROLE_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{1,64}")
 _REGION = re.compile(r"[a-z0-9-]{1,40}")
-_OUTPUT = re.compile(r"[a-z0-9-]{1,20}")
+# Those of the AWS CLI.
+_OUTPUTS = ("json", "text", "table", "yaml", "yaml-stream", "off")
 _START_URL = re.compile(r"https?://[!-~]+")
 _SESSION_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _BY_HAND = "it was written by hand"
@@ -105,10 +106,16 @@ def remove_profiles(data: bytes, names: Iterable[str], *, force: bool = False) -
 
 def wrong_defaults(region: str | None, output: str | None) -> str | None:
     """Why these cannot be a profile's region and output format, or None where they can."""
-    for what, value, allowed in (("region", region, _REGION), ("output format", output, _OUTPUT)):
-        if value is not None and not allowed.fullmatch(value):
-            return f"{value!r} is no {what}"
+    if region is not None and not _REGION.fullmatch(region):
+        return f"{region!r} is no region"
+    if output is not None and output not in _OUTPUTS:
+        return f"{output!r} is no output format"
     return None
+
+
+def wrong_role(name: str) -> str | None:
+    """Why this cannot be a role's name, or None where it can."""
+    return None if _ROLE_NAME.fullmatch(name) else f"{name!r} is no role name"
 
 
 def written_profiles(data: bytes) -> dict[str, WrittenProfile]:
@@ -203,6 +210,7 @@ class _Add(Editor):
         self.used[session.name] = session
         if self.rewrite(sections[0], profile, session.name, managed=written.managed):
             self.edit.changed.append(profile.name)
+            self.edit.revised.append((profile.name, _difference(written, profile, session.name)))
         else:
             self.edit.unchanged.append((profile.name, "it is there already"))
 
@@ -241,16 +249,17 @@ class _Add(Editor):
         return _managed_body(_plain_body(session, profile), format_helper_line(line))
 
     def says(self, profile: NewProfile, session: Session) -> bool:
-        """Whether the profile of this name, which is the user's, is of the same role, account and session."""
+        """Whether the profile of this name, which is the user's, is of the same role, account, session and region."""
         if self.present is None:
             self.present = {other.name: other for other in profiles_of(self.config, {})}
         other = self.present.get(profile.name)
         if other is None or other.session is None:
             return False
-        return (other.account_id, other.role_name, other.session.same_start) == (
+        return (other.account_id, other.role_name, other.session.same_start, other.session.region) == (
             profile.account_id,
             profile.role_name,
             session.same_start,
+            session.region,
         )
 
 
@@ -279,6 +288,21 @@ class _Remove(Editor):
             source = values.get("source_profile")
             if source in gone and name not in gone:
                 self.edit.warnings.append(f"{name} has {source} for its source_profile, and cannot do without it")
+
+
+def _difference(old: WrittenProfile, new: NewProfile, session: str) -> str:
+    """What becomes different in a profile, for a person."""
+    pairs = (
+        ("session", old.session, session),
+        ("account", old.account_id, new.account_id),
+        ("role", old.role_name, new.role_name),
+        ("region", old.region or "none", new.region or "none"),
+        ("output", old.output or "none", new.output or "none"),
+    )
+    said = [f"{what} {before} → {after}" for what, before, after in pairs if before != after]
+    if new.own_name and not old.own_name:
+        said.append("its name is your own from now on")
+    return ", ".join(said) or "the helper's place"
 
 
 def _header(name: str) -> str:

@@ -22,6 +22,7 @@ class Edit:
     Attributes:
         data: the new bytes; the old ones where nothing is to be done.
         changed: names of the profiles that are now different, or new.
+        revised: of those, each that was ours and there, with what is different in it.
         removed: names of the profiles that are gone.
         unchanged: names and reasons of profiles that need nothing, or that `--all` leaves out.
         refused: names and reasons of profiles that cannot be changed, or only with force.
@@ -31,6 +32,7 @@ class Edit:
 
     data: bytes
     changed: list[str] = field(default_factory=list)
+    revised: list[tuple[str, str]] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     unchanged: list[tuple[str, str]] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)

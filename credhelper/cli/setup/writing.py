@@ -12,6 +12,7 @@ from credhelper.aws.config import ConfigFile, enable, profiles_of, read_credenti
 from credhelper.aws.config.apply import Plan, diff, joined, plan_profiles, shared_with, write
 from credhelper.aws.config.authoring import NewProfile
 from credhelper.cli import show_diff
+from credhelper.cli.planned import revisions
 from credhelper.cli.setup.questions import ask_letter, confirm, say
 from credhelper.errors import ConfigError, CredhelperError
 from credhelper.model import Session
@@ -69,6 +70,8 @@ def agreed(paths: Paths, plan: Plan, *, yes: bool, dry_run: bool) -> bool:
         say(f"Refused: {name}: {reason}")
     for warning in plan.edit.warnings:
         say(f"Mind: {warning}")
+    for line in revisions(plan.edit):
+        say(line)
     if not plan.changes:
         say(f"{plan.path} is as it should be; nothing to change.")
         return True

@@ -199,6 +199,19 @@ def test_other_values_are_written_where_it_stands() -> None:
     assert written_profiles(edit.data)["reply-b.paques"].account_id == "000000000001"
 
 
+def test_what_is_different_is_said() -> None:
+    data = add(HAND, ONE, TWO).data
+    other = replace(ONE, session=OTHER, account_id="000000000001", role_name="R", region=None, output="text")
+    edit = add(data, other, TWO)
+    assert dict(edit.revised) == {
+        "reply-b.paques": "session corp → other, account 123456789012 → 000000000001, "
+        "role AWSAdministratorAccess → R, region eu-west-1 → none, output json → text"
+    }
+    assert add(data, replace(ONE, own_name=True)).revised == [("reply-b.paques", "its name is your own from now on")]
+    assert add_profiles(data, [TWO], helper="/new" + HELPER).revised == [("two", "the helper's place")]
+    assert add(data, ONE).revised == []
+
+
 def test_what_was_disabled_stays_so() -> None:
     edit = add(SECTION + PLAIN, ONE)
     assert (edit.data, edit.unchanged) == (SECTION + PLAIN, [("reply-b.paques", "it is there already")])
@@ -269,6 +282,9 @@ def test_one_that_is_there_by_hand_and_says_the_same() -> None:
     edit = add(HAND, NewProfile("mine", CORP, "123456789012", "ReadOnly"))
     assert (edit.data, edit.unchanged) == (HAND, [("mine", "it is there already, by hand")])
     assert refused(add(HAND, replace(TWO, name="mine")), "mine") == "it was written by hand, and is left alone"
+    elsewhere = replace(CORP, name="far", region="us-east-1")  # the same center, but another of its regions
+    edit = add(HAND, NewProfile("mine", elsewhere, "123456789012", "ReadOnly"))
+    assert refused(edit, "mine") == "it was written by hand, and is left alone"
 
 
 def test_by_force() -> None:
