@@ -99,14 +99,14 @@ def check_ours(folder: Path, *, shared: bool = False) -> None:
         return  # made with mode 0700, or said to be impossible then
     if status.st_uid not in {os.geteuid(), 0}:
         raise CredhelperError(f"{folder} belongs to another user, who could change the helper", "Move it away")
-    private = shared and _is_private_group(status.st_gid)
+    private = shared and is_private_group(status.st_gid)
     if status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and not private):
         raise CredhelperError(
             f"others can write to {folder}, and so change the helper", f"Run `chmod go-w {shlex.quote(str(folder))}`"
         )
 
 
-def _is_private_group(gid: int) -> bool:
+def is_private_group(gid: int) -> bool:
     """Whether this is a group for the user alone, of the user's name, as many systems give one to everybody.
 
     With it comes a umask that lets the group write.

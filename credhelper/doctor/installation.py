@@ -73,7 +73,8 @@ def home(scene: Scene) -> Iterator[Remark]:
             "A renewed token could not be written down",
             Mend(words="Mount it so that it can be written"),
         )
-    elif disk.f_bavail * disk.f_frsize < _LEAST_ROOM:
+    # Some file systems of the network and of FUSE do not tell how large they are.
+    elif disk.f_blocks and disk.f_bavail * disk.f_frsize < _LEAST_ROOM:
         yield Finding(
             "disk-full",
             f"the home folder's disk is full: {scene.paths.home}",

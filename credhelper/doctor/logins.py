@@ -15,6 +15,7 @@ from credhelper.core.schedule import Assessment
 from credhelper.dates import moment_of
 from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
 from credhelper.doctor.scene import Scene
+from credhelper.doctor.shared import on_windows
 from credhelper.errors import CredhelperError, TokenUnreadable
 from credhelper.files import read_bytes
 from credhelper.model import DEFAULT_SCOPE, Session, normalize_start_url
@@ -31,7 +32,8 @@ def cache(scene: Scene) -> Iterator[Remark]:
         status = None
         with contextlib.suppress(OSError):
             status = path.stat()
-        if status is not None and status.st_uid != os.geteuid():
+        # Root can renew what is in any, and in a container has those of the person whose folder it shares.
+        if status is not None and os.geteuid() not in {0, status.st_uid} and not on_windows(path):
             yield Finding(
                 "token-owner",
                 f"{scene.shown(path)} belongs to another user (uid {status.st_uid})",

@@ -12,8 +12,8 @@ from credhelper.aws.config.reader import STATIC_KEYS
 from credhelper.aws.readable import exposed
 from credhelper.doctor.remarks import Check, Finding, Mend, Remark, Well
 from credhelper.doctor.scene import Scene
-from credhelper.errors import CredhelperError
-from credhelper.resources import check_ours
+from credhelper.doctor.shared import on_windows
+from credhelper.resources import is_private_group
 from credhelper.terminal import counted
 
 _OTHERS = 0o077
@@ -23,7 +23,7 @@ _OTHERS_WRITE = 0o022
 def tokens(scene: Scene) -> Iterator[Remark]:
     """The caches of the AWS programs: access tokens, and role credentials of the AWS CLI."""
     for folder, what in ((scene.paths.token_cache, "tokens"), (scene.paths.cli_cache, "credentials")):
-        open_files = exposed(folder)
+        open_files = [path for path in exposed(folder) if not on_windows(path)]
         if open_files:
             yield Finding(
                 "modes-tokens",
@@ -40,12 +40,21 @@ def aws_folder(scene: Scene) -> Iterator[Remark]:
     """Whether others could put a config or a token there."""
     paths = scene.paths
     for folder in (paths.aws, paths.aws / "sso", paths.token_cache):
-        try:
-            check_ours(folder, shared=True)
-        except CredhelperError:
+        status = _status(folder)
+        if status is None or on_windows(folder):
+            continue
+        # Root writes everywhere; in a container it is the same person whose folder comes from the host.
+        if os.geteuid() not in {0, status.st_uid}:
             yield Finding(
                 "modes-folder",
-                f"others can write to {scene.shown(folder)}, or it is another user's",
+                f"{scene.shown(folder)} belongs to another user (uid {status.st_uid})",
+                "They could put a config there, which names programs that you run; you can keep no token there",
+                Mend(f"sudo chown {os.geteuid()} {scene.word(folder)}"),
+            )
+        elif _others_write(status):
+            yield Finding(
+                "modes-folder",
+                f"others can write to {scene.shown(folder)}",
                 "They could put a config there, which names programs that you run",
                 Mend(f"chmod go-w {scene.word(folder)}", action=_without_write(scene, [folder])),
             )
@@ -54,8 +63,8 @@ def aws_folder(scene: Scene) -> Iterator[Remark]:
 def aws_files(scene: Scene) -> Iterator[Remark]:
     """The config and the credentials file themselves, and our settings."""
     for path in dict.fromkeys((scene.config_path, scene.credentials_path, scene.paths.settings)):
-        mode = _mode(path)
-        if mode is not None and mode & _OTHERS_WRITE:
+        status = _status(path)
+        if status is not None and _others_write(status) and not on_windows(path):
             yield Finding(
                 "modes-writable",
                 f"others can write to {scene.shown(path)}",
@@ -65,7 +74,7 @@ def aws_files(scene: Scene) -> Iterator[Remark]:
     for path, file in ((scene.config_path, scene.config), (scene.credentials_path, scene.credentials)):
         keys = any(values.get(STATIC_KEYS[1]) for values in file.profiles.values())
         mode = _mode(path)
-        if keys and mode is not None and mode & 0o044:
+        if keys and mode is not None and mode & 0o044 and not on_windows(path):
             yield Finding(
                 "modes-keys",
                 f"other users may read {scene.shown(path)}, which holds access keys",
@@ -95,12 +104,24 @@ def _below(folder: Path) -> Iterator[Path]:
         yield from (path for name in [*names, *others] if not (path := Path(top, name)).is_symlink())
 
 
-def _mode(path: Path) -> int | None:
-    with contextlib.suppress(OSError):
+def _status(path: Path) -> os.stat_result | None:
+    with contextlib.suppress(OSError, ValueError):
         status = path.stat()
         if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
-            return stat.S_IMODE(status.st_mode)
+            return status
     return None
+
+
+def _mode(path: Path) -> int | None:
+    status = _status(path)
+    return None if status is None else stat.S_IMODE(status.st_mode)
+
+
+def _others_write(status: os.stat_result) -> bool:
+    """Whether somebody else can; a group of one's own, which comes with a umask of 002, is nobody else."""
+    if status.st_mode & stat.S_IWOTH:
+        return True
+    return bool(status.st_mode & stat.S_IWGRP) and not is_private_group(status.st_gid)
 
 
 def _private(scene: Scene, paths: Sequence[Path]) -> Callable[[], str]:

@@ -28,7 +28,7 @@ def config(scene: Scene) -> Iterator[Remark]:
     apart = (
         mount is not None and mount.is_relative_to(scene.paths.home.resolve()) and mount != scene.paths.home.resolve()
     )
-    if is_wsl() and _WINDOWS.match(f"{real}/"):
+    if on_windows(path):
         yield Finding(
             "shared-windows",
             f"{scene.shown(path)} lies on Windows: {real}",
@@ -58,6 +58,13 @@ def config(scene: Scene) -> Iterator[Remark]:
                 Mend("credhelper disable --all --dry-run", "Only where that system has no credhelper"),
                 "hint",
             )
+
+
+def on_windows(path: Path) -> bool:
+    """Whether a file lies on a disk of Windows, where modes and owners are made up. Raises nothing."""
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
+        return is_wsl() and _WINDOWS.match(f"{path.resolve()}/") is not None
+    return False
 
 
 def mounts(table: Path = Path("/proc/self/mountinfo")) -> list[Path]:

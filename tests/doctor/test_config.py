@@ -102,7 +102,7 @@ def test_a_config_that_the_daemon_does_not_know(clinic: Clinic, daemon: Agent) -
 
 
 def test_what_one_command_would_mend_is_mended_each(clinic: Clinic) -> None:
-    """A helper that is gone and a config that is not known have one command for a person, and a fix of its own each."""
+    """A helper that is gone and a config that is not known have one command for a person, and a fix each."""
     other = clinic.paths.home / "other-config"
     clinic.machine.config.rename(other)
     clinic.patch.setenv("AWS_CONFIG_FILE", str(other))

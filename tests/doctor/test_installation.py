@@ -180,6 +180,8 @@ def test_another_credhelper_on_the_path(clinic: Clinic, tmp_path: Path) -> None:
 def test_a_disk_without_room(clinic: Clinic) -> None:
     pretend_statvfs(clinic, f_bavail=0)
     assert clinic.one(THEME).check == "disk-full"
+    pretend_statvfs(clinic, f_bavail=0, f_blocks=0)  # one that does not tell
+    assert clinic.look(THEME) == []
     pretend_statvfs(clinic, f_flag=os.ST_RDONLY)
     assert clinic.one(THEME).check == "disk-read-only"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -133,16 +134,27 @@ def test_sessions_that_ask_for_the_wrong_scopes(clinic: Clinic, line: str, kind:
 
 
 def test_files_that_sudo_left(clinic: Clinic) -> None:
-    folder = clinic.paths.token_cache
-    if os.geteuid() == 0:
-        os.chown(clinic.machine.token_file, 4711, -1)
-        name = clinic.machine.token_file.name
-    else:
-        clinic.patch.setattr(os, "geteuid", lambda: 4711)
-        name = clinic.machine.token_file.name
+    name = clinic.machine.token_file.name
+    clinic.patch.setattr(os, "geteuid", lambda: 4711)
     findings = {finding.check: finding for finding in clinic.look(THEME)}
-    assert findings["token-owner"].mend.command == f"sudo chown {os.geteuid()} ~/.aws/sso/cache/{name}"
-    assert folder.is_dir()
+    assert findings["token-owner"].mend.command == f"sudo chown 4711 ~/.aws/sso/cache/{name}"
+
+
+def test_root_may_use_what_the_host_shares_with_a_container(clinic: Clinic) -> None:
+    clinic.patch.setattr(os, "geteuid", lambda: 0)
+    stat = Path.stat
+
+    def theirs(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        found = list(stat(path, follow_symlinks=follow_symlinks))
+        found[4] = 1000
+        return os.stat_result(found)
+
+    clinic.patch.setattr(Path, "stat", theirs)
+    checks = {finding.check for finding in clinic.look(THEME, "File modes")}
+    assert not checks & {"token-owner", "modes-folder"}
+    clinic.patch.setattr(os, "geteuid", lambda: 4711)
+    checks = {finding.check for finding in clinic.look(THEME, "File modes")}
+    assert checks >= {"token-owner", "modes-folder"}
 
 
 def test_garbage_that_belongs_to_no_session(clinic: Clinic) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 import stat
 from pathlib import Path
 
 import pytest
 
+from credhelper.doctor import modes, shared
 from tests.doctor.clinic import Clinic
 
 THEME = "File modes"
@@ -50,6 +53,36 @@ def test_files_that_others_could_write_to(clinic: Clinic, name: str) -> None:
     assert finding.check == "modes-writable"
     clinic.mended(finding, THEME)
     assert mode(path) == 0o644
+
+
+@pytest.mark.parametrize("name", [".aws", ".aws/config", ".config/credhelper/config.toml"])
+def test_a_group_of_ones_own_is_nobody_else(clinic: Clinic, name: str) -> None:
+    """Many systems give each user a group, and a umask of 002 with it."""
+    path = clinic.paths.home / name
+    path.chmod(mode(path) | 0o020)
+    clinic.patch.setattr(modes, "is_private_group", lambda gid: gid == path.stat().st_gid)
+    assert clinic.look(THEME) == []
+    clinic.patch.setattr(modes, "is_private_group", lambda _: False)
+    assert clinic.one(THEME).check == ("modes-folder" if path.is_dir() else "modes-writable")
+
+
+def test_another_users_folder(clinic: Clinic) -> None:
+    uid = clinic.paths.aws.stat().st_uid
+    clinic.patch.setattr(os, "geteuid", lambda: uid + 1)
+    first, *_ = clinic.look(THEME)
+    assert (first.check, first.text) == ("modes-folder", f"~/.aws belongs to another user (uid {uid})")
+    assert first.mend.command == f"sudo chown {uid + 1} ~/.aws"
+    assert not first.mend.can_be_done
+
+
+def test_modes_on_a_disk_of_windows_mean_nothing(clinic: Clinic) -> None:
+    clinic.paths.aws.chmod(0o777)
+    clinic.machine.config.chmod(0o777)
+    clinic.machine.token_file.chmod(0o777)
+    assert {finding.check for finding in clinic.look(THEME)} == {"modes-tokens", "modes-folder", "modes-writable"}
+    clinic.patch.setattr(shared, "is_wsl", lambda: True)
+    clinic.patch.setattr(shared, "_WINDOWS", re.compile(re.escape(str(clinic.paths.aws.resolve()))))
+    assert clinic.look(THEME) == []
 
 
 def test_access_keys_that_others_could_read(clinic: Clinic) -> None:
