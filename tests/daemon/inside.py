@@ -41,7 +41,7 @@ class Inside:
         if self._running is not None:
             self.app._stop_soon()
             done, _ = await asyncio.wait({self._running}, timeout=30)
-            # No CancelledError may leave a fixture: pytest would not undo the others, and the next tests had this home.
+            # No CancelledError may leave a fixture: pytest would undo no other, and the next tests had this home.
             assert done, "the daemon does not end"
             assert not self._running.cancelled(), "the daemon was cancelled"
             self._running.result()
