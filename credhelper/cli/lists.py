@@ -291,6 +291,8 @@ def _keys(checklist: Checklist) -> KeyBindings:
 
     @bindings.add(Keys.Any)
     def typed(event: Any) -> None:
+        if isinstance(event.key_sequence[-1].key, Keys):
+            return  # an arrow or the like, whose data is what the terminal sends for it
         if event.data == " " and not checklist.query:
             checklist.toggle()  # as in other lists; in a search it stands between two words
         else:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prompt_toolkit.application import Application
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.layout import Layout, Window
+from prompt_toolkit.output import DummyOutput
 from rich.cells import cell_len
 
-from credhelper.cli.lists import Checklist, Painter
+from credhelper.cli.lists import Checklist, Painter, _keys
 
 HEADINGS = ("account", "id", "role", "has a profile")
 ROWS = [
@@ -76,6 +80,44 @@ def test_moving() -> None:
     assert checklist.at == 3
     checklist.move(-100)
     assert checklist.at == 0
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "\x1b[D",
+        "\x1b[C",
+        "\x1b[3~",
+        "\x1b[2~",
+        "\x1bOP",
+        "\x1b[Z",
+        "\x1b[1;5A",
+        "\x17",
+        "\x1b[24;1R",
+        "\x1b[200~\r\x07\x1b[201~",
+    ],
+    ids=[
+        "left",
+        "right",
+        "delete",
+        "insert",
+        "F1",
+        "shift-tab",
+        "ctrl-up",
+        "ctrl-w",
+        "position",
+        "paste of controls",
+    ],
+)
+def test_keys_that_mean_nothing_type_nothing(key: str) -> None:
+    checklist = several()
+    with create_pipe_input() as keyboard:
+        app: Application[set[int] | None] = Application(
+            layout=Layout(Window()), key_bindings=_keys(checklist), input=keyboard, output=DummyOutput()
+        )
+        keyboard.send_text(f"prod{key} admin\t\r")
+        assert app.run() == {0}
+    assert checklist.query == "prod admin"
 
 
 def test_one_of_many() -> None:
