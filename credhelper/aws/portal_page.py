@@ -51,7 +51,8 @@ def region_of_portal(start: StartUrl, network: Network, *, portal: str | None = 
         if status != 200:
             raise CredhelperError(f"the access portal answered {status}")
         reader = _Regions()
-        reader.feed(page)
+        with contextlib.suppress(AssertionError):  # the parser's word for a declaration that it does not know
+            reader.feed(page)
         if reader.region is None:
             raise CredhelperError("the access portal's page does not say it")
         return reader.region

@@ -49,6 +49,7 @@ def test_a_page_that_names_none(make_standin: MakeStandIn, named: str | None) ->
         ("<META CONTENT='US-EAST-1' NAME='REGION'>", "us-east-1"),
         ('<meta name="region"><meta name="region" content=" us-gov-west-1 "/>', "us-gov-west-1"),
         ('<meta name="region" content="eu-west-1"/><meta name="region" content="eu-west-2"/>', "eu-west-1"),
+        ('<meta name="region" content="eu-west-1"/><![nothing[ known ]]>', "eu-west-1"),
         ('<!-- <meta name="region" content="eu-west-2"/> --><meta name="region" content="eu-west-1"/>', "eu-west-1"),
     ],
 )
@@ -63,6 +64,7 @@ def test_how_it_may_be_written(standin: StandIn, page: str, region: str) -> None
         (Fault.captive_page(), "does not say it"),
         (Fault.garbage(), "does not say it"),
         (Fault.wrong(""), "does not say it"),
+        (Fault.wrong('<![nothing[ known ]]><meta name="region" content="eu-west-1"/>'), "does not say it"),
         (Fault.empty(status=503), "answered 503"),
         (Fault.drop(), r"cannot be reached \(the connection was closed\)"),
         (Fault.reset(), "cannot be reached"),
