@@ -207,6 +207,22 @@ def test_a_config_that_cannot_be_read_is_told_of_first(wizard: Wizard, config: s
     assert (done.out, wizard.browser.opened()) == ("", [])
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
+def test_descriptors_that_are_closed(wizard: Wizard, closed: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{shlex.join([*COMMAND, 'setup', '--start-url', START])} {closed}"],
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "2>" in closed or "there is no terminal to ask on" in done.stderr
+    assert wizard.files == {}
+
+
 def test_a_region_that_nobody_tells(wizard: Wizard) -> None:
     wizard.standin.configure(portal_region=None)
     done = wizard.call(*YES, "--start-url", "acme")
