@@ -110,12 +110,12 @@ class Terminal:
         """Ctrl-C."""
         self.type("\x03")
 
-    def run(self, line: str, limit: float = 20.0) -> Output:
+    def run(self, line: str, limit: float = 30.0) -> Output:
         """Type a line and Enter; wait for the next prompt."""
         self.type(line + "\r")
         return self.prompt(limit)
 
-    def start(self, line: str, limit: float = 20.0) -> None:
+    def start(self, line: str, limit: float = 30.0) -> None:
         """Type a line and Enter; wait until it has begun to run.
 
         Only then is what is typed next the program's own: an Enter that the line editor was sent is none for others.
@@ -123,7 +123,7 @@ class Terminal:
         self.type(line + "\r")
         self._await(lambda: STARTED.encode() in self._shown[self._read_to :] or None, limit, "the line's start")
 
-    def prompt(self, limit: float = 20.0) -> Output:
+    def prompt(self, limit: float = 30.0) -> Output:
         """Wait for the next prompt. Its output is what was shown since the line was started.
 
         Before the first prompt, and where no line was started (Ctrl-C at the prompt), it is all that was shown.
@@ -147,11 +147,11 @@ class Terminal:
         with self._changed:
             return self._display()
 
-    def wait_for(self, text: str, limit: float = 20.0) -> str:
+    def wait_for(self, text: str, limit: float = 30.0) -> str:
         """Wait until the screen shows `text`; return the screen."""
         return self._await(lambda: self._display() if text in self._display() else None, limit, repr(text))
 
-    def wait_until(self, seen: Callable[[str], object], limit: float = 20.0) -> str:
+    def wait_until(self, seen: Callable[[str], object], limit: float = 30.0) -> str:
         """Wait until `seen` finds what it looks for on the screen; return the screen."""
         return self._await(lambda: self._display() if seen(self._display()) else None, limit, "the screen")
 
@@ -162,7 +162,7 @@ class Terminal:
 
     # --- its end --------------------------------------------------------------------------------------------------
 
-    def wait(self, limit: float = 20.0) -> int:
+    def wait(self, limit: float = 30.0) -> int:
         """Wait until the program ends; its exit status."""
         return self.process.wait(limit)
 

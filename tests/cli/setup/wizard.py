@@ -30,7 +30,7 @@ def accounts(count: int) -> dict[str, Account]:
     }
 
 
-def list_of(seen: Terminal, title: str, limit: float = 20.0) -> str:
+def list_of(seen: Terminal, title: str, limit: float = 30.0) -> str:
     """Wait until the list with this title is drawn to its last line; the screen."""
     return seen.wait_until(
         lambda screen: f"? {title}" in screen and re.search(r"Enter: (?:go on|take it)$", screen), limit
