@@ -274,8 +274,8 @@ STRANGE = "something else answered in place of AWS: a web page, or nonsense"
 CLOCK = "this machine's clock is off by more than AWS accepts"
 WHOAMI = {
     "500": (FAULTS["500"][0], "AWS refused to say who you are: InternalServerException"),
-    "503 without a body": (FAULTS["503 without a body"][0], "AWS refused to say who you are: 503"),
-    "429": (FAULTS["429"][0], "AWS refused to say who you are: TooManyRequestsException"),
+    "503 without a body": (FAULTS["503 without a body"][0], "AWS answers with status 503"),
+    "429": (FAULTS["429"][0], "AWS throttles the calls of this user"),
     "dropped": (Fault.drop(), OFFLINE),
     "reset": (Fault.reset(), OFFLINE),
     **{
