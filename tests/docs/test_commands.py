@@ -52,7 +52,8 @@ def complaint(call: str) -> str | None:
         return f"no command {name}"
     if "|" in call:  # several words for one place, as in `hook bash|zsh`
         words = [word.split("|", maxsplit=1)[0] for word in words]
-    if isinstance(command, click.Group) and words and not words[0].startswith(("-", "[")):
+    if isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        words[0] = words[0].strip("[]")
         inner = command.get_command(context, words[0])
         if inner is None and not (command.invoke_without_command and command.params):
             return f"no command {name} {words[0]}"
