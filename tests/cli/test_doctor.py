@@ -123,7 +123,8 @@ def test_what_cannot_be_mended_is_said_and_the_rest_goes_on(
     def check(_: Scene) -> Iterator[Remark]:
         yield Finding("one", "the one", "So it is", Mend("chmod 600 x", action=fail))
         yield Finding("two", "the two", "So it is", Mend("chmod 600 y", action=lambda: "y: private now"))
-        yield Finding("three", "the three", "So it is", Mend("chmod 600 y", action=lambda: "not twice"))
+        yield Finding("two", "the same", "So it is", Mend("chmod 600 y", action=lambda: "not twice"))
+        yield Finding("three", "the three", "So it is", Mend("chmod 600 y", action=lambda: "x: this as well"))
 
     monkeypatch.setattr(examination, "THEMES", {"Network": (check,)})
     result = terminal.run("doctor", "--fix", "--yes")
@@ -131,7 +132,8 @@ def test_what_cannot_be_mended_is_said_and_the_rest_goes_on(
     assert "it cannot be mended: Operation not permitted" in result.err
     assert "Done: y: private now." in result.out
     assert "not twice" not in result.out
-    assert result.out.splitlines()[-1] == "1 finding mended. 3 problems left."
+    assert "Done: x: this as well." in result.out
+    assert result.out.splitlines()[-1] == "2 findings mended. 4 problems left."
 
 
 def test_a_check_that_fails_hides_no_other(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
