@@ -93,7 +93,7 @@ def test_options_are_those_of_the_command() -> None:
 
 def test_subcommands_and_choices() -> None:
     assert values("daemon", "") == ["restart", "run", "start", "status", "stop"]
-    assert values("profiles", "") == ["add", "discover", "remove"]
+    assert values("profiles", "") == ["add", "discover", "list", "remove"]
     assert values("profiles", "--") == ["--json", "--help"]
     assert "--template" in values("profiles", "discover", "--")
     assert values("hook", "") == ["bash", "zsh", "fish", "powershell", "pwsh"]

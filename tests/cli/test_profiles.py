@@ -514,6 +514,15 @@ class TestList:
         ]
         assert cells[3][1:3] == ["123456789012", "deploy"]
 
+    @pytest.mark.usefixtures("machine")
+    @pytest.mark.parametrize("flags", [(), ("--json",)])
+    def test_by_its_name(self, flags: tuple[str, ...]) -> None:
+        run("discover", "--yes")
+        done = run("list", *flags)
+        assert done == run(*flags)
+        assert done[0] == 0
+        assert "corp-prod.ReadOnly" in done[1]
+
     def test_nothing(self) -> None:
         assert "Write some: credhelper setup" in run()[1]
         assert json.loads(run("--json")[1]) == {"schema": 1, "profiles": []}
