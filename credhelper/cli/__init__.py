@@ -85,6 +85,7 @@ def group() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command and exit with its code (see `errors.py`). Never a traceback."""
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a locale that lacks a sign must end no command
@@ -121,6 +122,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             tell(f"  {_write_report(error)}")
             code = errors.EXIT_BUG
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _open_what_is_closed() -> None:
+    """Give a descriptor that the caller closed to /dev/null: no file that is opened later may lie there."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - to the end of the process
 
 
 def _completed() -> bool:

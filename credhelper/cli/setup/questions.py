@@ -22,8 +22,6 @@ _STYLE = [("qmark", "fg:ansidefault bold"), ("question", "bold"), ("answer", "fg
 
 def can_ask(environ: Mapping[str, str]) -> bool:
     """Whether a person is there, at a terminal that can show lists, and in the foreground."""
-    if sys.stdin is None or sys.stdout is None:  # the caller closed the descriptor
-        return False
     try:
         here = is_terminal() and sys.stdout.isatty() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
     except (OSError, ValueError):
