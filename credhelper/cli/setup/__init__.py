@@ -130,7 +130,11 @@ def command(
         raise
     if plan is None or dry_run:
         return EXIT_OK if dry_run else EXIT_FAILURE
-    first = run.write(plan)
+    try:
+        first = run.write(plan)
+    except (click.Abort, KeyboardInterrupt):
+        tell("\nStopped in the middle of writing; `credhelper setup` goes on from there.")
+        raise
     return EXIT_OK if first is None else _end(paths, os.environ, first, options)
 
 
@@ -197,11 +201,13 @@ class _Setup:
 
     def write(self, plan: Plan) -> str | None:
         """Write what was agreed to; the name of the first profile, None where there is none. Raises FileChanged."""
-        writing.carry_out(self._paths, plan, Desk.of(self._paths, self._environ).agent)
+        writing.carry_out(self._paths, plan)
+        # Before all that may fail: names that are there hang on it.
         if self._style != self._last:
             remember_style(self._paths, self._session, self._style)
         if self._left is not None:
             remember_left_out(self._paths, self._session, self._left)
+        writing.announce(self._paths, plan, Desk.of(self._paths, self._environ).agent)
         return next((name for name in self._names if name not in dict(plan.edit.refused)), None)
 
     def _propose(self, directory: Directory) -> Proposal:

@@ -99,14 +99,18 @@ def agreed(paths: Paths, plan: Plan, *, yes: bool, dry_run: bool) -> bool:
     return answer == "yes"
 
 
-def carry_out(paths: Paths, plan: Plan, agent: Agent) -> None:
-    """Write the plan, put the helper in its place, and let the daemon know. Raises FileChanged, CredhelperError."""
+def carry_out(paths: Paths, plan: Plan) -> None:
+    """Write the plan, and put the helper in its place. Raises FileChanged, CredhelperError."""
     resources.install_helper(paths)
     if plan.changes:
         write(plan)
+
+
+def announce(paths: Paths, plan: Plan, agent: Agent) -> None:
+    """Let the daemon and the person know what was written. Raises CredhelperError."""
     resources.remember_config(paths, plan.path)
-    agent.start()
     try:
+        agent.start()
         agent.call("reload")
     except CredhelperError as error:
         say(f"Mind: the daemon did not take notice: {error.message}")

@@ -6,12 +6,15 @@ import re
 import shlex
 import subprocess
 
+import click
 import pytest
 
 from credhelper.agent import Agent
 from credhelper.aws.config import parse_config
 from credhelper.aws.config.authoring import written_profiles
 from credhelper.aws.directory import read_directory
+from credhelper.aws.profile_styles import remembered_style
+from credhelper.cli import group
 from credhelper.model import Session
 from credhelper.standin import Fault
 from tests.cli.setup.wizard import START, Wizard, accounts
@@ -207,10 +210,10 @@ def test_a_config_that_cannot_be_read_is_told_of_first(wizard: Wizard, config: s
     assert (done.out, wizard.browser.opened()) == ("", [])
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
-def test_descriptors_that_are_closed(wizard: Wizard, closed: str) -> None:
+def called_without(wizard: Wizard, closed: str, *arguments: str) -> Result:
+    """`setup` where the caller closed some of the descriptors."""
     done = subprocess.run(
-        ["sh", "-c", f"{shlex.join([*COMMAND, 'setup', '--start-url', START])} {closed}"],
+        ["sh", "-c", f"{shlex.join([*COMMAND, 'setup', '--start-url', START, *arguments])} {closed}"],
         env=environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -218,9 +221,41 @@ def test_descriptors_that_are_closed(wizard: Wizard, closed: str) -> None:
         timeout=60,
         check=False,
     )
-    assert done.returncode == 2
-    assert "2>" in closed or "there is no terminal to ask on" in done.stderr
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
+def test_closed_descriptors_are_nobody_to_ask(wizard: Wizard, closed: str) -> None:
+    done = called_without(wizard, closed)
+    assert done.code == 2
+    assert "2>" in closed or "there is no terminal to ask on" in done.err
     assert wizard.files == {}
+
+
+def test_closed_descriptors_hinder_nothing(wizard: Wizard) -> None:
+    done = called_without(wizard, "<&- >&- 2>&-", "--yes", "--hook", "none")
+    assert done.code == 0
+    assert profiles(wizard) == ALL
+
+
+def test_what_fails_after_the_write_costs_nothing_that_was_chosen(
+    wizard: Wizard, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C just then: names of accounts that come later are like those that were written."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("credhelper.resources.remember_config", interrupt)
+    template = "{account_name|slug}-{role|lower}"
+    given = ["setup", "--yes", "--hook", "none", "--start-url", START, "--template", template]
+    with pytest.raises(click.Abort):
+        group.main(given, standalone_mode=False)
+    assert "Stopped in the middle of writing" in capsys.readouterr().err
+    assert len(profiles(wizard)) == 4
+    remembered = remembered_style(wizard.paths, Session("d-93670bd35a", START, "eu-west-1"))
+    assert remembered is not None
+    assert remembered.template == template
 
 
 def test_a_region_that_nobody_tells(wizard: Wizard) -> None:
