@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from credhelper.errors import CredhelperError
 
 # What the command line alone is made of.
 _NOT_THE_DAEMONS = {"cli", "demo", "doctor", "standin"}
+_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}", re.ASCII)
 # Seconds that the kernel's word on when a process began may be off.
 _START_TAKES = 2.0
 
@@ -56,6 +58,15 @@ def running(scene: Scene) -> Iterator[Remark]:
                 "The next call of a managed profile starts it; until then nothing is renewed, and nobody is warned",
                 Mend("credhelper daemon start", action=lambda: _start(scene)),
             )
+    elif _number(daemon.get("version")) > _number(__version__):
+        # To start ours in its place would be a way back, and the other program's doctor would then undo it.
+        yield Finding(
+            "daemon-newer",
+            f"the daemon is of version {daemon.get('version')}, this program of {__version__}",
+            "A newer installation of credhelper has started it, and it is that one's",
+            Mend(words="Use that one, and remove this one or bring it up to date"),
+            "hint",
+        )
     elif daemon.get("version") != __version__:
         yield Finding(
             "daemon-older",
@@ -85,6 +96,12 @@ def log(scene: Scene) -> Iterator[Remark]:
             "The daemon does not start then",
             Mend(f"mv {scene.word(path)} {scene.word(path.with_suffix('.old'))}"),
         )
+
+
+def _number(version: Any) -> tuple[int, ...]:
+    """Major, minor and the rest, to be compared; nothing where that makes no sense."""
+    found = _VERSION.match(version) if isinstance(version, str) else None
+    return tuple(map(int, found[0].split("."))) if found else ()
 
 
 def _restarting(scene: Scene) -> Mend:

@@ -71,6 +71,16 @@ def test_one_of_an_older_version(clinic: Clinic, processes: Processes) -> None:
     assert agent.status()["daemon"]["version"] == __version__
 
 
+def test_one_of_a_newer_installation(clinic: Clinic, daemon: Agent) -> None:
+    clinic.patch.setattr(module, "__version__", "0.0.9")
+    finding = clinic.one(THEME)
+    assert (finding.check, finding.kind) == ("daemon-newer", "hint")
+    assert finding.text == f"the daemon is of version {__version__}, this program of 0.0.9"
+    assert not finding.mend.can_be_done  # neither may undo what the other one does
+    clinic.patch.setattr(module, "__version__", "10.0")  # by numbers, not by letters
+    assert clinic.one(THEME).check == "daemon-older"
+
+
 def test_one_with_the_code_of_before(clinic: Clinic, daemon: Agent) -> None:
     now = time.time()
     clinic.patch.setattr(module, "_newest", lambda: now + 60)
