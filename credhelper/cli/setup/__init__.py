@@ -259,10 +259,21 @@ class _Setup:
                 break
             self._style = replace(self._style, template=template)
             self._rename = True
-            wanted = {one.subject for one in chosen}
-            renamed = candidates(directory, self._propose(directory), self._session, self._config, self._paths)
-            chosen = [one for one in renamed if one.subject in wanted]
+            chosen = self._renamed(directory, chosen)
         return chosen
+
+    def _renamed(self, directory: Directory, chosen: list[Candidate]) -> list[Candidate]:
+        """The same ones by the template that was just picked. A glob that fitted the names before takes none away."""
+        style, wanted = self._style, {one.subject for one in chosen}
+        self._style = replace(style, include=(), exclude=())
+        everything = candidates(directory, self._propose(directory), self._session, self._config, self._paths)
+        found = [one for one in everything if one.subject in wanted]
+        if all(style.selection.takes(one.subject, one.profile.name) for one in found):
+            self._style = style
+        else:  # such a glob would hide them the next time: what it left out is remembered one by one
+            unwanted = {one.target for one in everything if one.subject not in wanted and not one.others}
+            self._left = (self._left or set()) | unwanted
+        return found
 
     def _tell_lost(self, proposal: Proposal) -> None:
         """Say which profiles of ours the person has no access for any more."""

@@ -122,3 +122,30 @@ def _again_with_nothing_new(wizard: Wizard) -> None:
         assert "is as it should be; nothing to change." in seen.screen()
         assert seen.wait() == 0
     assert wizard.files == before
+
+
+def test_a_glob_for_names_that_are_changed_then_takes_nothing_away(wizard: Wizard) -> None:
+    with wizard.start("--hook", "none", "--include", "client-production.*") as seen:
+        seen.wait_for("Start URL:")
+        seen.type(f"d-93670bd35a{ENTER}")
+        assert "  2 of 2 chosen" in list_of(seen, "Accounts and roles:").splitlines()
+        seen.type(ENTER)
+        list_of(seen, "Names of the profiles:")
+        seen.type(DOWN + ENTER)
+        seen.wait_until(lambda screen: "  client-production-aws-read-only-access" in screen and "These are" in screen)
+        seen.type(ENTER)
+        seen.wait_for("Write this to")
+        seen.type(ENTER)
+        seen.wait_for("aws s3 ls --profile")
+        assert seen.wait() == 0
+    names = ["client-production-aws-administrator-access", "client-production-aws-read-only-access"]
+    assert list(written_profiles(wizard.config.read_bytes())) == names
+    with wizard.start("--hook", "none") as seen:
+        list_of(seen, "Which Identity Center?")
+        seen.type(ENTER)
+        assert "  2 of 4 chosen" in list_of(seen, "Accounts and roles:").splitlines()
+        seen.type(ENTER)
+        seen.wait_for("aws s3 ls --profile")
+        assert "nothing to change" in seen.screen()
+        assert seen.wait() == 0
+    assert list(written_profiles(wizard.config.read_bytes())) == names
