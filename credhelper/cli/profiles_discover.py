@@ -112,7 +112,8 @@ def command(
         return EXIT_FAILURE
     if dry_run:
         return EXIT_OK
-    if style != before:
+    held_back = {name for name, _ in plan.edit.refused}.intersection(proposal.renamed.values())
+    if style != before and not held_back:  # else the next time would not try again
         remember_style(paths, meant, style)
     return outcome(plan, by_name=True)
 

@@ -139,6 +139,18 @@ class TestDiscover:
         }
         assert written_profiles(machine.config.read_bytes())["corp-b.paques.Admin"].region == "us-east-1"
 
+    def test_another_template_takes_nothing_away_where_nothing_can_be_written(self, machine: Machine) -> None:
+        run("discover", "--yes")
+        machine.config.write_text("[DEFAULT]\nsso_region = x\n" + machine.config.read_text())
+        data = machine.config.read_bytes()
+        code, output = run("discover", "--yes", "--template", "{account_id}.{role}")
+        assert code == 1
+        assert "Mind: corp-dev.Admin stays, because what was to replace it is refused" in output
+        assert machine.config.read_bytes() == data
+        machine.config.write_bytes(data.partition(b"\n")[2].partition(b"\n")[2])
+        run("discover", "--yes", "--template", "{account_id}.{role}")
+        assert written(machine) == {"100000000001.Admin", "100000000001.ReadOnly", "100000000002.ReadOnly"}
+
     def test_region_and_output_are_changed_where_they_are_given(self, machine: Machine) -> None:
         run("discover", "--yes", "--include", "*dev*")
         run("discover", "--yes", "--include", "*", "--output", "text")

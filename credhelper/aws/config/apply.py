@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from credhelper import files
-from credhelper.aws.config.authoring import NewProfile, add_profiles, remove_profiles
+from credhelper.aws.config.authoring import (
+    NewProfile,
+    WrittenProfile,
+    add_profiles,
+    remove_profiles,
+    written_profiles,
+)
 from credhelper.aws.config.complaints import complaints, unparsable
 from credhelper.aws.config.disabling import disable
 from credhelper.aws.config.edit import Edit
@@ -78,6 +84,8 @@ def plan_profiles(
 ) -> Plan:
     """What taking profiles out and then writing others comes to, also where there is no config yet. Writes nothing.
 
+    One that is taken out for another of the same account and role stays where that other one is refused.
+
     Args:
         managed: whether new ones get the helper line, or live `sso_*` lines.
         force: also take out profiles that the user wrote or changed.
@@ -86,9 +94,21 @@ def plan_profiles(
     """
     path, old = _config(paths, environ, must_exist=False)
     credentials, note = _credentials(paths, environ)
-    edit = remove_profiles(old, remove, force=force) if remove else Edit(old)
+    kept: set[str] = set()
+    while True:
+        gone = [name for name in remove if name not in kept]
+        edit = remove_profiles(old, gone, force=force) if gone else Edit(old)
+        wanted = [profile for profile in add if profile.name not in kept]
+        if wanted:
+            edit = joined(edit, add_profiles(edit.data, wanted, helper=str(paths.helper), managed=managed))
+        refused = {name for name, _ in edit.refused} | kept
+        more = _without_successor(old, gone, [profile for profile in add if profile.name in refused])
+        if not more:
+            break
+        kept |= more
+    edit.refused += [(one.name, "a profile of that name stays") for one in add if one.name in kept]
+    edit.warnings += [f"{name} stays, because what was to replace it is refused" for name in sorted(kept)]
     if add:
-        edit = joined(edit, add_profiles(edit.data, add, helper=str(paths.helper), managed=managed))
         for name in edit.changed:
             if any(key in credentials.profiles.get(name, {}) for key in STATIC_KEYS[:2]):
                 edit.warnings.append(
@@ -143,6 +163,19 @@ def joined(first: Edit, second: Edit) -> Edit:
         added_sessions=[name for name in second.added_sessions if name not in first.removed_sessions],
         removed_sessions=[name for name in first.removed_sessions if name not in back],
     )
+
+
+def _without_successor(data: bytes, gone: Sequence[str], refused: Sequence[NewProfile]) -> set[str]:
+    """Those of the profiles to take out that would leave their account and role without any."""
+    targets = {(profile.account_id, profile.role_name) for profile in refused}
+    if not targets:
+        return set()
+    written = written_profiles(data)
+    return {name for name in gone if name in written and _target(written[name]) in targets}
+
+
+def _target(profile: WrittenProfile) -> tuple[str, str]:
+    return profile.account_id, profile.role_name
 
 
 def _credentials(paths: Paths, environ: Mapping[str, str]) -> tuple[ConfigFile, str | None]:
