@@ -52,6 +52,8 @@ def install_helper(paths: Paths) -> None:
     install_file(module, (_PACKAGE / "client.py").read_bytes(), 0o600)
     install_file(paths.helper, launcher(library), 0o700)
     with contextlib.suppress(OSError, py_compile.PyCompileError):
+        # By itself it would be made with the user's umask, which may let a group write there.
+        (library / "__pycache__").mkdir(mode=0o700, exist_ok=True)
         py_compile.compile(str(module), doraise=True, quiet=2)
     if not os.access(paths.helper, os.X_OK):
         raise CredhelperError(

@@ -157,3 +157,14 @@ def test_damaged_record_of_configs(paths: Paths) -> None:
     resources.remember_config(paths, Path("/a"))
     (paths.state / "configs").write_bytes(b"\0\xff\n\nrelative\n/b\xff\n")
     assert resources.known_configs(paths)[1:] == [Path("/b\udcff")]
+
+
+def test_a_umask_that_lets_a_group_write(paths: Paths) -> None:
+    before = os.umask(0o002)
+    try:
+        resources.install_helper(paths)
+        resources.install_helper(paths)  # which refuses what others can write to
+    finally:
+        os.umask(before)
+    for folder in (paths.data, paths.data / "lib", paths.data / "lib" / "__pycache__"):
+        assert folder.stat().st_mode & 0o777 == 0o700
