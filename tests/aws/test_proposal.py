@@ -267,3 +267,19 @@ def test_two_centers_side_by_side() -> None:
         assert (carried_out(both, again), again.lost) == (both, ())
     only_dev = propose(directory({DEV: BOTH[DEV]}), CORP, both, Style())
     assert only_dev.lost == ("prod.Read",)
+
+
+def test_two_sessions_of_one_start_url() -> None:
+    """One in another region has profiles of its own; to one in the same region they move, as is said."""
+    data = carried_out(b"", proposed(BOTH))
+    far = replace(CORP, name="far", region="us-east-1")
+    proposal = propose(directory(BOTH), far, data, Style())
+    assert named(proposal) == [f"dev.Admin-{DEV}", f"dev.Read-{DEV}", f"prod.Read-{PROD}"]
+    edit = add_profiles(data, proposal.add, helper=HELPER)
+    assert edit.data.startswith(data)
+    assert edit.revised == []
+    assert proposed(BOTH, edit.data).add == proposed(BOTH, data).add
+    twin = replace(CORP, name="twin")
+    text = data + b"\n[sso-session twin]\n" + data.partition(b"]\n")[2].partition(b"\n\n")[0] + b"\n"
+    edit = add_profiles(text, propose(directory(BOTH), twin, text, Style()).add, helper=HELPER)
+    assert edit.revised == [(name, "session corp → twin") for name in ("dev.Admin", "dev.Read", "prod.Read")]
