@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ from credhelper.cli.setup.questions import ask_text, pick, say
 from credhelper.model import Session
 from credhelper.paths import Paths
 from credhelper.profile_names import DEFAULT_TEMPLATE, Subject, Template
-from credhelper.terminal import printable
+from credhelper.terminal import printable, size
 
 _HEADINGS = ("account", "id", "role", "has a profile")
 # Offered beside the one in use; each is shown by what it makes of the first profile.
@@ -108,8 +107,11 @@ def choose_candidates(offered: Sequence[Candidate], left: Container[Target]) -> 
         has = ", ".join(filter(None, (one.ours, *one.others)))
         account, number, role = map(printable, (one.account, one.subject.account_id, one.subject.role))
         rows.append((account, number, role, printable(has)))
+    # The id alone tells accounts of one name apart.
+    same = len({one.account for one in offered}) < len({one.subject.account_id for one in offered})
+    spare = ("has a profile",) if same else ("has a profile", "id")
     click.echo()
-    places = choose("Accounts and roles:", _HEADINGS, rows, preselected(offered, left), spare=("has a profile", "id"))
+    places = choose("Accounts and roles:", _HEADINGS, rows, preselected(offered, left), spare=spare)
     click.echo(f"Chosen: {len(places):,} of {len(offered):,}")
     return [one for at, one in enumerate(offered) if at in places]
 
@@ -146,7 +148,7 @@ def show_names(chosen: Sequence[Candidate]) -> None:
     """The first of the names, new ones before those that are there, each with what it is for."""
     from rich.cells import cell_len, set_cell_size  # noqa: PLC0415
 
-    columns = shutil.get_terminal_size().columns - 1
+    columns = size()[0] - 1
     click.echo()
     click.echo("The profiles will be:")
     shown = sorted(chosen, key=lambda one: one.ours == one.profile.name)[:_SHOWN]

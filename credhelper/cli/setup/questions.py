@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +12,7 @@ import click
 
 from credhelper.cli import complain, lists, tell
 from credhelper.errors import UsageError
-from credhelper.terminal import is_terminal, paragraph, printable
+from credhelper.terminal import is_terminal, paragraph, printable, size
 
 _Value = TypeVar("_Value")
 # As the lists have it (`cli.lists`), for any ground.
@@ -87,5 +86,5 @@ def say(text: str) -> None:
 
 def folded(text: str, room: int = 0) -> list[str]:
     """The lines of a text, harmless, for the terminal that there is; the last leaves this much room."""
-    columns = shutil.get_terminal_size().columns - 1 - room if sys.stdout.isatty() else 10_000
+    columns = size()[0] - 1 - room if sys.stdout.isatty() else 10_000
     return textwrap.wrap(printable(text), max(columns, 20), break_long_words=False, break_on_hyphens=False) or [""]

@@ -97,6 +97,20 @@ def test_many_accounts_and_a_long_diff(wizard: Wizard) -> None:
     assert wizard.files == {}
 
 
+def test_accounts_of_one_name_are_told_apart_in_a_narrow_terminal(wizard: Wizard) -> None:
+    ids = ("100000000001", "100000000002")
+    wizard.standin.configure(
+        accounts={number: Account(number, "Production of Client Services", "", ("Administrator",)) for number in ids}
+    )
+    with wizard.start("--hook", "none", columns=60) as seen:
+        seen.wait_for("Start URL:")
+        seen.type(f"d-93670bd35a{ENTER}")
+        screen = list_of(seen, "Accounts and roles:")
+        assert re.findall(r"\[x\] Production of .+…  (\d{12})  Administrator$", screen, re.MULTILINE) == list(ids)
+        seen.interrupt()
+        assert seen.wait() == 130
+
+
 @pytest.mark.parametrize("term", ["dumb", ""])
 def test_a_terminal_that_can_show_no_lists(wizard: Wizard, term: str) -> None:
     with wizard.start(TERM=term) as seen:
