@@ -289,6 +289,8 @@ def _bundle_problem(path: Path) -> str | None:
     try:
         if path.is_dir():
             return None
+        if not path.is_file():  # a pipe would be read for ever
+            return "is no regular file"
         context.load_verify_locations(path)
     except (OSError, ssl.SSLError):
         return "holds no certificate that can be read"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from credhelper import shell_files
 from credhelper.cli import doctor_view
 from credhelper.doctor import examination
 from credhelper.doctor.examination import THEMES, Theme
@@ -38,8 +39,9 @@ THEME = Theme(
 
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch, terminal: Terminal) -> None:
-    """No shell of the person's whose hook could be missed; settings that lead every token to the stand-in."""
+    """No shell or other installation of the person to be told of; settings that lead every token to the stand-in."""
     monkeypatch.setenv("SHELL", "/bin/sh")
+    monkeypatch.setenv("PATH", f"{Path(shell_files.own_command()).parent}{os.pathsep}{os.environ['PATH']}")
     url = terminal.standin.url
     terminal.paths.settings.parent.mkdir(parents=True)
     terminal.paths.settings.write_text(f'[sessions.corp]\noidc = "{url}"\nportal = "{url}"\n')

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
+from pathlib import Path
 
 import pytest
 
-from credhelper import resources
+from credhelper import resources, shell_files
 from credhelper.paths import Paths
 from credhelper.standin import StandIn
 from tests.doctor.clinic import Clinic
@@ -24,6 +26,8 @@ def clinic(
     machine.log_in()
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     monkeypatch.setenv("SHELL", "/bin/bash")
+    # Ours, though another one may be installed on this machine.
+    monkeypatch.setenv("PATH", f"{Path(shell_files.own_command()).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.delenv("VISUAL", raising=False)
     monkeypatch.delenv("EDITOR", raising=False)
     found = Clinic(machine, monkeypatch, capsys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import ssl
@@ -289,6 +290,13 @@ def test_ca_bundles(clinic: Clinic, tmp_path: Path, content: str | None, said: s
     finding = clinic.one(THEME)
     assert (finding.check, finding.mend.words) == ("ca-bundle", "Correct ca_bundle of [work]")
     assert said in finding.text
+
+
+def test_a_pipe_in_the_place_of_a_ca_bundle(clinic: Clinic, tmp_path: Path) -> None:
+    bundle = tmp_path / "company.pem"
+    os.mkfifo(bundle)
+    clinic.machine.write_config(f"[profile work]\nca_bundle = {bundle}\n")
+    assert clinic.one(THEME).text == f"the CA bundle {bundle} is no regular file"
 
 
 def test_a_token_that_aws_does_not_accept(clinic: Clinic) -> None:
