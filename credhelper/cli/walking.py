@@ -37,7 +37,9 @@ def _with_bar(desk: Desk, session: Session, title: str, *, fresh: bool) -> Direc
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
     from rich.progress import Progress as Bar  # noqa: PLC0415
 
-    console = Console(stderr=True, highlight=False)
+    # Else rich believes $COLUMNS, which is often another window's.
+    columns_there = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    console = Console(stderr=True, highlight=False, width=columns_there)
     wide = console.width >= 60
     columns = [TextColumn("{task.description}", markup=False), BarColumn(None if wide else 12), MofNCompleteColumn()]
     with Bar(*columns, *([TimeRemainingColumn()] if wide else []), console=console, transient=True) as bar:

@@ -33,7 +33,7 @@ def person(terminal: Person) -> Person:
 @pytest.mark.parametrize("columns", [100, 40])
 def test_bar_at_a_terminal(person: Person, tmp_path: Path, columns: int) -> None:
     placed = person.standin.fault("ListAccountRoles", Fault.hold(), times=None, detail=LAST)
-    environ = {**environment(), "TERM": "xterm-256color"}
+    environ = {**environment(), "TERM": "xterm-256color", "COLUMNS": "90"}  # exported by another window's shell
     with Terminal(DISCOVER, environ, tmp_path, lines=150, columns=columns) as seen:
         drawn = seen.wait_for("2/3")
         line = next(line for line in drawn.splitlines() if "2/3" in line)
